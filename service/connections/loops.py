@@ -1,0 +1,99 @@
+"""Pools belong to the event loop that opened them: what one loop has, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
+
+from .configuration import Configured
+from .errors import UnknownConnection
+from .source import CLOSE_TIMEOUT, Source
+from .tasks import Tasks
+
+
+class Loop:
+    """The connections of one app on one event loop."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, configured: Mapping[str, Configured]
+    ) -> None:
+        self.loop = loop
+        self.tasks = Tasks()
+        self.sources = {
+            name: Source(settings, backend, self.tasks)
+            for name, (settings, backend) in configured.items()
+        }
+        self._end = self._until_the_end()
+        _begin(self._end)
+        with suppress(AttributeError):  # uvloop's loops cannot be given another method
+            loop.close = self._closing_before(loop.close)  # type: ignore[method-assign]
+
+    def source(self, name: str) -> Source:
+        """Where connections of this name come from.
+
+        Raises:
+            UnknownConnection: it is not configured.
+        """
+        try:
+            return self.sources[name]
+        except (KeyError, TypeError):
+            raise UnknownConnection(name, self.sources) from None
+
+    async def close(self) -> None:
+        """Wait a moment for what is being given back, then close every pool."""
+        await self.tasks.drain(CLOSE_TIMEOUT)
+        await asyncio.gather(*(source.close() for source in self.sources.values()))
+
+    async def _until_the_end(self) -> AsyncGenerator[None]:
+        # asyncio.run, asyncio.Runner and the servers close a loop's async generators last.
+        try:
+            yield
+        finally:
+            await self.close()
+
+    def _closing_before(self, close: Callable[[], None]) -> Callable[[], None]:
+        # For a loop that is closed by hand, without its generators.
+        def close_pools_then_loop() -> None:
+            if not (self.loop.is_closed() or self.loop.is_running()):
+                self.loop.run_until_complete(self.close())
+            close()
+
+        return close_pools_then_loop
+
+
+class Loops:
+    """The `Loop` of every event loop the app has run on."""
+
+    def __init__(self, configured: Mapping[str, Configured]) -> None:
+        self._configured = configured
+        self._loops: dict[asyncio.AbstractEventLoop, Loop] = {}
+        self._latest: Loop | None = None
+
+    def here(self) -> Loop:
+        """The running loop's.
+
+        Raises:
+            RuntimeError: no loop is running.
+        """
+        running = asyncio.get_running_loop()
+        latest = self._latest
+        if latest is not None and latest.loop is running:
+            return latest
+        here = self._loops.get(running)
+        if here is None:
+            for closed in [loop for loop in self._loops if loop.is_closed()]:
+                del self._loops[closed]
+            here = self._loops[running] = Loop(running, self._configured)
+        self._latest = here
+        return here
+
+
+def _begin(generator: AsyncGenerator[None]) -> None:
+    """Advance to the first yield, which makes the running loop know of the generator."""
+    step = generator.__anext__()
+    try:
+        step.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("the generator awaited before its first yield")

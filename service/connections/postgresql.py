@@ -1,0 +1,202 @@
+"""PostgreSQL: asyncpg's own pool, JSON as Python objects, a reset only where one is due."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Final, Literal, get_args
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from .backend import Backend, Settings
+from .session_state import Trace, trace_of
+
+Reset = Literal["auto", "always", "never"]
+
+RELEASE_TIMEOUT: Final = 5.0
+"""Seconds to clean a connection in; after that it is closed."""
+
+# DISCARD ALL without DEALLOCATE and DISCARD PLANS, which would empty asyncpg's statement cache.
+_RESET: Final = (
+    "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; "
+    "SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+)
+
+
+class SessionConnection(asyncpg.Connection):
+    """An asyncpg connection that knows whether its session may have been changed.
+
+    asyncpg's pool calls `reset` when the connection is given back.
+    """
+
+    reset_policy: Reset = "auto"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._trace = Trace.NONE
+        self._tainted = False
+
+    def reset_on_release(self) -> None:
+        """Say that this request changes the session in a way that its SQL does not show.
+
+        Such as a function on the server that calls `set_config`.
+        """
+        self._trace = max(self._trace, Trace.SESSION)
+
+    async def reset(self, *, timeout: float | None = None) -> None:
+        """Make the session as good as new; called when the connection goes back to its pool."""
+        if self._tainted:
+            # Codecs cannot be put back as they were.
+            self.terminate()
+            return
+        trace, self._trace = self._trace, Trace.NONE
+        self._listeners.clear()  # type: ignore[attr-defined]
+        self._log_listeners.clear()  # type: ignore[attr-defined]
+        async with asyncio.timeout(timeout):
+            if self.is_in_transaction():
+                self._top_xact: Any = None
+                await super().execute("ROLLBACK")
+            if self.reset_policy == "never":
+                return
+            if trace is Trace.STATEMENTS:
+                await super().execute("DISCARD ALL")
+                self._mark_stmts_as_closed()  # type: ignore[attr-defined]
+            elif trace is Trace.SESSION or self.reset_policy == "always":
+                await super().execute(_RESET)
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+        self._note(query)
+        return await super().execute(query, *args, timeout=timeout)
+
+    # Everything else reaches the server through these three.
+
+    async def _get_statement(self, query: str, *args: Any, **kwargs: Any) -> Any:
+        self._note(query)
+        return await super()._get_statement(query, *args, **kwargs)  # type: ignore[misc]
+
+    async def _copy_in(self, copy_stmt: str, *args: Any) -> Any:
+        self._note(copy_stmt)
+        return await super()._copy_in(copy_stmt, *args)  # type: ignore[misc]
+
+    async def _copy_out(self, copy_stmt: str, *args: Any) -> Any:
+        self._note(copy_stmt)
+        return await super()._copy_out(copy_stmt, *args)  # type: ignore[misc]
+
+    async def set_type_codec(self, *args: Any, **kwargs: Any) -> None:
+        self._tainted = True
+        await super().set_type_codec(*args, **kwargs)
+
+    async def set_builtin_type_codec(self, *args: Any, **kwargs: Any) -> None:
+        self._tainted = True
+        await super().set_builtin_type_codec(*args, **kwargs)
+
+    async def reset_type_codec(self, *args: Any, **kwargs: Any) -> None:
+        self._tainted = True
+        await super().reset_type_codec(*args, **kwargs)
+
+    def _note(self, query: str) -> None:
+        if self._trace < Trace.STATEMENTS:
+            self._trace = max(self._trace, trace_of(query))
+
+
+class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
+    """`postgresql://user:password@host1,host2:5433/db?target_session_attrs=primary`.
+
+    The URL is asyncpg's DSN, several hosts and query options included.
+
+    Args:
+        settings: what every connection has.
+        reset: what is done to a connection given back: `auto` cleans the session if the SQL it
+            ran may have changed it, `always` in any case, `never` only rolls back.
+        max_idle_time: seconds after which an unused connection is closed; 0 for never.
+        command_timeout: seconds a query may take before asyncpg cancels it; None for ever.
+        statement_cache_size: prepared statements kept for each connection; 0 for a PgBouncer in
+            transaction mode that does not know prepared statements (with `reset="never"`).
+
+    Raises:
+        ValueError: a value that is not allowed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        reset: str = "auto",
+        max_idle_time: float = 300.0,
+        command_timeout: float | None = 30.0,
+        statement_cache_size: int = 100,
+    ) -> None:
+        if reset not in get_args(Reset):
+            raise ValueError(f"reset is {reset!r}; allowed: {', '.join(get_args(Reset))}")
+        for option, value in (
+            ("max_idle_time", max_idle_time),
+            ("command_timeout", command_timeout),
+            ("statement_cache_size", statement_cache_size),
+        ):
+            if value is not None and (not isinstance(value, int | float) or value < 0):
+                raise ValueError(f"{option} is {value!r}; allowed: a number from 0")
+        self.settings = settings
+        self._connection_class = type(
+            "SessionConnection", (SessionConnection,), {"reset_policy": reset}
+        )
+        self._max_idle_time = max_idle_time
+        self._command_timeout = command_timeout
+        self._statement_cache_size = statement_cache_size
+
+    async def open(self) -> asyncpg.Pool:
+        """The pool, empty: its first connection is opened by the first `acquire`."""
+        return await asyncpg.create_pool(
+            self.settings.url,
+            min_size=0,
+            max_size=self.settings.max_size,
+            max_inactive_connection_lifetime=self._max_idle_time,
+            timeout=self.settings.connect_timeout,
+            command_timeout=self._command_timeout,
+            statement_cache_size=self._statement_cache_size,
+            connection_class=self._connection_class,
+            init=_know_json,
+        )
+
+    async def acquire(self, pool: asyncpg.Pool) -> PoolConnectionProxy:
+        return await pool.acquire()
+
+    async def release(self, pool: asyncpg.Pool, connection: PoolConnectionProxy) -> None:
+        await pool.release(connection, timeout=RELEASE_TIMEOUT)
+
+    async def close(self, pool: asyncpg.Pool) -> None:
+        """Close what is idle politely, and what is still held at once."""
+        try:
+            async with asyncio.timeout(1.0):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+    async def ping(self, connection: PoolConnectionProxy) -> None:
+        await connection.fetchval("SELECT 1")
+
+    def size(self, pool: asyncpg.Pool) -> int:
+        return pool.get_size()
+
+    def is_unavailable(self, error: BaseException) -> bool:
+        if isinstance(error, asyncpg.InterfaceError):
+            # A connection that is lost leaves the pool, which asyncpg tells as a release.
+            return "closed" in str(error) or "released back to the pool" in str(error)
+        return isinstance(
+            error,
+            OSError
+            | TimeoutError
+            | asyncpg.InternalClientError
+            | asyncpg.PostgresConnectionError
+            | asyncpg.OperatorInterventionError
+            | asyncpg.TooManyConnectionsError,
+        )
+
+
+async def _know_json(connection: asyncpg.Connection) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+        )
+    assert isinstance(connection, SessionConnection)
+    connection._trace, connection._tainted = Trace.NONE, False

@@ -1,0 +1,193 @@
+"""RethinkDB: the official driver, which has no pool; a small one."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import re
+from time import monotonic
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from rethinkdb.asyncio_net.net_asyncio import Connection
+from rethinkdb.errors import ReqlAuthError, ReqlDriverError
+
+from .backend import Backend, Settings
+
+DEFAULT_PORT: Final = 28015
+SETTLE_TIMEOUT: Final = 1.0
+"""Seconds to wait for the answers to cursors that were closed; after that the connection is."""
+CLOSE_TIMEOUT: Final = 1.0
+"""Seconds that closing connections may take before they are left to themselves."""
+
+_HOST = re.compile(r"(?P<host>\[[^]]+\]|[^:\[\]]+)(?::(?P<port>\d+))?")
+
+
+class Pool:
+    """Connections nobody holds, the last used on top, and every one that is open."""
+
+    def __init__(self) -> None:
+        self.idle: list[tuple[Connection, float]] = []
+        self.open: set[Connection] = set()
+        self.closed = False
+
+
+class RethinkDB(Backend[Pool, Connection]):
+    """`rethinkdb://user:password@host1:28015,host2/db?tls_ca=/path/to/ca.pem`.
+
+    Several hosts are tried in turn. Each context gets a driver connection of its own over a
+    pooled socket; it ends with the context, and what it did to itself (`use(db)`) with it.
+
+    Args:
+        settings: what every connection has.
+        max_idle_time: seconds after which an unused connection is closed; 0 for never.
+
+    Raises:
+        ValueError: the URL has a part that is not allowed.
+    """
+
+    def __init__(self, settings: Settings, *, max_idle_time: float = 300.0) -> None:
+        if not isinstance(max_idle_time, int | float) or max_idle_time < 0:
+            raise ValueError(f"max_idle_time is {max_idle_time!r}; allowed: seconds from 0")
+        self.settings = settings
+        self._max_idle_time = max_idle_time or float("inf")
+        url = urlsplit(settings.url)
+        credentials, _, hosts = url.netloc.rpartition("@")
+        user, _, password = credentials.partition(":")
+        self._user, self._password = unquote(user) or "admin", unquote(password) or None
+        self._hosts = [_host(host) for host in (hosts or "localhost").split(",")]
+        self._db = unquote(url.path.strip("/")) or None
+        options = dict(parse_qsl(url.query, keep_blank_values=True))
+        tls_ca = options.pop("tls_ca", None)
+        for option in options:
+            raise ValueError(f"no option {option!r} in the URL's query; allowed: tls_ca")
+        self._tls = {"ca_certs": tls_ca} if tls_ca else {}
+
+    async def open(self) -> Pool:
+        """The pool, empty: its first connection is opened by the first `acquire`."""
+        return Pool()
+
+    async def acquire(self, pool: Pool) -> Connection:
+        self._prune(pool)
+        while pool.idle:
+            pooled, _ = pool.idle.pop()
+            if pooled.is_open():
+                return _lend(pooled)
+            pool.open.discard(pooled)
+        pooled = await self._connect()
+        if pool.closed:
+            _abort(pooled)
+            raise ReqlDriverError("The pool was closed.")
+        pool.open.add(pooled)
+        return _lend(pooled)
+
+    async def release(self, pool: Pool, connection: Connection) -> None:
+        pooled, instance = connection.pooled, connection._instance
+        if instance is None or not instance.is_open():
+            pool.open.discard(pooled)
+        elif not await _settled(instance) or pool.closed:
+            # An answer still to come would reach the next request, or end the driver's reader.
+            pool.open.discard(pooled)
+            _abort(connection)
+        else:
+            pooled._next_token = connection._next_token
+            instance._parent = pooled
+            connection._instance = None
+            pool.idle.append((pooled, monotonic()))
+            self._prune(pool)
+
+    async def close(self, pool: Pool) -> None:
+        pool.closed = True
+        pool.idle.clear()
+        readers = [pooled._instance._reader_task for pooled in pool.open]
+        for pooled in pool.open:
+            _abort(pooled._instance._parent)
+        pool.open.clear()
+        if readers:
+            await asyncio.wait(readers, timeout=CLOSE_TIMEOUT)
+
+    async def ping(self, connection: Connection) -> None:
+        await connection.server()
+
+    def size(self, pool: Pool) -> int:
+        return len(pool.open)
+
+    def is_unavailable(self, error: BaseException) -> bool:
+        return isinstance(error, ReqlDriverError | OSError)
+
+    async def _connect(self) -> Connection:
+        seconds = self.settings.connect_timeout / len(self._hosts)
+        error: Exception | None = None
+        for host, port in self._hosts:
+            try:
+                async with asyncio.timeout(seconds):
+                    return await self._connect_to(host, port, seconds)
+            except ReqlAuthError:
+                raise
+            except Exception as failed:
+                error = failed
+        assert error is not None
+        raise error
+
+    async def _connect_to(self, host: str, port: int, seconds: float) -> Connection:
+        connection = Connection(
+            host, port, self._db, None, self._user, self._password, seconds, self._tls, 10
+        )
+        try:
+            await connection.reconnect(timeout=seconds)
+        except BaseException:
+            _abort(connection)
+            raise
+        return connection
+
+    def _prune(self, pool: Pool) -> None:
+        oldest = monotonic() - self._max_idle_time
+        while pool.idle and pool.idle[0][1] < oldest:
+            pooled, _ = pool.idle.pop(0)
+            pool.open.discard(pooled)
+            _abort(pooled)
+
+
+def _lend(pooled: Connection) -> Connection:
+    """A handle on the pooled socket that dies with the lease: used later, it says it is closed."""
+    connection = copy.copy(pooled)
+    connection.pooled = pooled
+    connection._instance._parent = connection
+    return connection
+
+
+async def _settled(instance: Any) -> bool:
+    """Whether no answer is still to come; those to a cursor's STOP are waited for."""
+    try:
+        async with asyncio.timeout(SETTLE_TIMEOUT):
+            while not instance._user_queries and instance._cursor_cache:
+                cursor = next(iter(instance._cursor_cache.values()))
+                if cursor.error is None:
+                    return False
+                await asyncio.wait([cursor.new_response])
+    except TimeoutError:
+        return False
+    return not instance._user_queries
+
+
+def _abort(connection: Connection) -> None:
+    """Close at once, without a word to a server that may not answer."""
+    instance, connection._instance = connection._instance, None
+    if instance is None:
+        return
+    instance._closing = True
+    for _, answer in instance._user_queries.values():
+        if not answer.done():
+            answer.set_exception(ReqlDriverError("Connection is closed."))
+            answer.exception()  # read, so that nobody is told it never was
+    for cursor in list(instance._cursor_cache.values()):
+        cursor._error("Connection is closed.")
+    if instance._streamwriter is not None:
+        instance._streamwriter.transport.abort()
+
+
+def _host(text: str) -> tuple[str, int]:
+    match = _HOST.fullmatch(text)
+    if match is None or not 0 < int(match["port"] or DEFAULT_PORT) < 65536:
+        raise ValueError(f"{text!r} is no host; allowed: host, host:port, [ipv6]:port")
+    return match["host"].strip("[]"), int(match["port"] or DEFAULT_PORT)

@@ -1,0 +1,167 @@
+"""What one app context, with its copies, has open: opened once, given back once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from .errors import ContextClosed
+from .loops import Loop
+from .source import Grant, Source
+
+
+class Lease:
+    """One connection of one scope, from the first `get` until it goes back."""
+
+    __slots__ = ("block", "grant", "opening", "source", "task", "waiters")
+
+    def __init__(self, source: Source, block: object | None) -> None:
+        self.source = source
+        self.block = block
+        """The `async with` whose end gives it back; None: the end of the scope does."""
+        self.task = None if block is None else asyncio.current_task()
+        self.grant: Grant | None = None
+        self.opening: asyncio.Task[None] | None = None
+        self.waiters = 0
+
+
+class Scope:
+    """The lease book of an app context and its copies; it ends when the last of them does.
+
+    The book changes only between two awaits: no task ever sees half of a change.
+    """
+
+    __slots__ = ("_here", "_leases", "_order", "_pins", "seconds")
+
+    def __init__(self, here: Callable[[], Loop]) -> None:
+        self._here = here
+        self._leases: dict[str, Lease] = {}
+        self._order: list[Lease] = []
+        self._pins = 0
+        self.seconds: dict[str, float] = {}
+        """How long opening took, for each name that was opened."""
+
+    def enter(self) -> None:
+        """One more context lives on this scope."""
+        self._pins += 1
+
+    async def leave(self) -> None:
+        """One context fewer; with the last, everything goes back, last opened first.
+
+        Cancelled, everything goes back all the same.
+        """
+        self._pins -= 1
+        if not self._pins:
+            await self.give_all_back()
+
+    async def give_all_back(self) -> None:
+        """Give everything back now, last opened first; cancelled, all the same."""
+        if self._leases:
+            leases, self._leases = self._leases, {}
+            order, self._order = self._order, []
+            await self._here().tasks.finish(_end(leases, order))
+
+    async def get(self, name: str, block: object | None = None) -> Any:
+        """The connection of this name, opened if it is not yet.
+
+        Args:
+            name: as configured.
+            block: the `async with` that asks, if one does.
+
+        Raises:
+            UnknownConnection, ContextClosed, ConnectionUnavailable, PoolTimeout
+        """
+        lease = self._leases.get(name)
+        if lease is None:
+            here = self._here()
+            source = here.source(name)
+            if not self._pins:
+                raise ContextClosed(name)
+            lease = self._leases[name] = Lease(source, block)
+            lease.waiters = 1
+            lease.opening = here.tasks.start(self._open(name, lease))
+        else:
+            if lease.block is not None and lease.task is not asyncio.current_task():
+                lease.block = None  # another task counts on it from now on
+            if lease.grant is not None:
+                return lease.grant.connection
+            lease.waiters += 1
+        opening = lease.opening
+        assert opening is not None
+        try:
+            if not opening.done():
+                await asyncio.wait([opening])
+        finally:
+            lease.waiters -= 1
+        if not opening.cancelled():
+            opening.result()
+        if lease.grant is None:
+            raise ContextClosed(name)
+        return lease.grant.connection
+
+    def connection(self, name: str) -> Any | None:
+        """The connection of this name if nothing needs to be awaited for it."""
+        lease = self._leases.get(name)
+        if lease is None or lease.grant is None or lease.block is not None:
+            return None
+        return lease.grant.connection
+
+    async def end_block(self, name: str, block: object) -> None:
+        """The `async with` ends: what it opened goes back, unless another task shares it.
+
+        Cancelled, it goes back all the same.
+        """
+        lease = self._leases.get(name)
+        if lease is not None and lease.block is block:
+            del self._leases[name]
+            self._order.remove(lease)
+            await self._here().tasks.finish(_give_back(lease))
+
+    async def _open(self, name: str, lease: Lease) -> None:
+        started = perf_counter()
+        try:
+            lease.grant = await lease.source.acquire()
+        except BaseException:
+            if self._leases.get(name) is lease:
+                del self._leases[name]
+            raise
+        self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - started
+        if self._leases.get(name) is lease:
+            if lease.waiters:
+                self._order.append(lease)
+                return
+            del self._leases[name]
+        # Everybody who asked has been cancelled, or the scope has ended.
+        await self._here().tasks.finish(_give_back(lease))
+
+
+async def _end(leases: dict[str, Lease], order: list[Lease]) -> None:
+    opening = [
+        lease.opening for lease in leases.values() if lease.opening and not lease.opening.done()
+    ]
+    for task in opening:
+        task.cancel()
+    try:
+        if opening:
+            await asyncio.wait(opening)
+    finally:
+        await _give_all_back(order)
+
+
+async def _give_all_back(order: list[Lease]) -> None:
+    cancelled: asyncio.CancelledError | None = None
+    while order:
+        try:
+            await _give_back(order.pop())
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _give_back(lease: Lease) -> None:
+    grant, lease.grant = lease.grant, None
+    if grant is not None:
+        await lease.source.release(grant)

@@ -1,0 +1,64 @@
+"""Whether a piece of SQL may leave something behind in its PostgreSQL session.
+
+It errs on one side only: what is not known to be harmless counts as a change. What SQL does not
+show, such as a function on the server that calls `set_config`, it cannot see.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from functools import lru_cache
+
+
+class Trace(IntEnum):
+    """What may be left behind."""
+
+    NONE = 0
+    SESSION = 1
+    """Settings, roles, locks, listens, temporary tables, cursors."""
+    STATEMENTS = 2
+    """Also prepared statements, whose names asyncpg does not know."""
+
+
+_SKIPPED = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*")
+_WORD = re.compile(r"[a-z]+")
+_HARMLESS = frozenset(
+    [
+        "select",
+        "insert",
+        "update",
+        "delete",
+        "merge",
+        "with",
+        "values",
+        "table",
+        "explain",
+        "copy",
+        "begin",
+        "start",
+        "commit",
+        "end",
+        "rollback",
+        "abort",
+        "savepoint",
+        "release",
+    ]
+)
+# Anywhere in the text, literals and comments included: a false alarm costs one round trip.
+_SUSPECT = re.compile(
+    r"""set_config|advisory|\btemp(?:orary)?\b|pg_temp|\binto\b|u&["']|;(?!\s*$)"""
+)
+_TABLE_INTO = re.compile(r"\b(?:insert|merge)\s+into\b")
+_SETS_STATEMENTS = re.compile(r"\b(?:prepare|deallocate|do|call|execute|discard|load)\b|u&\"")
+
+
+@lru_cache(maxsize=2048)
+def trace_of(query: str) -> Trace:
+    """What this SQL, one or several statements, may leave behind in the session."""
+    text = query.lower()
+    skipped = _SKIPPED.match(text)
+    word = _WORD.match(text, skipped.end() if skipped else 0)
+    if word is not None and word[0] in _HARMLESS and not _SUSPECT.search(_TABLE_INTO.sub("", text)):
+        return Trace.NONE
+    return Trace.STATEMENTS if _SETS_STATEMENTS.search(text) else Trace.SESSION

@@ -1,0 +1,228 @@
+"""One configured connection on one event loop: its pool, its waiting queue, its health."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from .backend import Backend, Settings
+from .errors import ConnectionUnavailable, PoolTimeout
+from .tasks import Tasks
+
+log = logging.getLogger("service.connections")
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds that a backend may take to close its pool."""
+
+
+@dataclass(frozen=True)
+class Stats:
+    """The state of one connection on the running loop.
+
+    Attributes:
+        pool: whether its pool exists.
+        size: connections open to the server.
+        idle: of these, how many nobody holds.
+        in_use: contexts that hold one.
+        waiting: tasks that wait for a place in the pool.
+        opened: times one was given to a context.
+        failed: times that failed, pool timeouts included.
+    """
+
+    pool: bool = False
+    size: int = 0
+    idle: int = 0
+    in_use: int = 0
+    waiting: int = 0
+    opened: int = 0
+    failed: int = 0
+
+
+class Grant(NamedTuple):
+    """A connection and the pool it must go back to."""
+
+    pool: Any
+    connection: Any
+
+
+class Source:
+    """Where the connections of one name come from, on one event loop."""
+
+    def __init__(self, settings: Settings, backend: Backend[Any, Any], tasks: Tasks) -> None:
+        self.settings = settings
+        self.backend = backend
+        self._tasks = tasks
+        self._pool: Any = None
+        self._opening: asyncio.Task[None] | None = None
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._in_use = 0
+        self._opened = 0
+        self._failed = 0
+        self._failures = 0
+        self._last_error: BaseException | None = None
+        self._retry_at = 0.0
+        self._probing = False
+
+    async def acquire(self) -> Grant:
+        """A connection, with the place in the pool that it takes.
+
+        Cancelled, it leaves neither a connection nor a place taken.
+
+        Raises:
+            ConnectionUnavailable: the backend cannot be reached, or is known not to be.
+            PoolTimeout: no place for `acquire_timeout` seconds.
+        """
+        try:
+            self._check_health()
+            await self._enter()
+            try:
+                grant = await self._connect()
+            except BaseException:
+                self._leave()
+                raise
+        except (ConnectionUnavailable, PoolTimeout):
+            self._failed += 1
+            raise
+        self._opened += 1
+        return grant
+
+    async def release(self, grant: Grant) -> None:
+        """Give one back. Never raises but for cancellation: a failure is logged, the place freed.
+
+        Cancelled, the backend's own `release` sees the cancellation, and the place is freed.
+        """
+        try:
+            await self.backend.release(*grant)
+        except Exception as error:
+            log.warning(
+                "connection %r: giving back failed: %s", self.settings.name, type(error).__name__
+            )
+        finally:
+            self._leave()
+
+    async def open(self) -> None:
+        """Make the pool if there is none; several callers share one attempt.
+
+        Raises:
+            Exception: whatever the backend's `open` raises, or `TimeoutError`.
+        """
+        if self._pool is not None:
+            return
+        if self._opening is None or self._opening.done():
+            self._opening = self._tasks.start(self._open())
+        await self._tasks.outcome(self._opening)
+
+    async def close(self) -> None:
+        """Close the pool, if there is one. A later `acquire` makes a new one."""
+        if self._opening is not None and not self._opening.done():
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self.backend.close(pool)
+        except Exception as error:
+            log.warning("connection %r: closing: %s", self.settings.name, type(error).__name__)
+
+    def stats(self) -> Stats:
+        """What is so now; opens nothing."""
+        size = 0 if self._pool is None else self.backend.size(self._pool)
+        return Stats(
+            pool=self._pool is not None,
+            size=size,
+            idle=size if self.backend.shared else max(0, size - self._in_use),
+            in_use=self._in_use,
+            waiting=len(self._waiting),
+            opened=self._opened,
+            failed=self._failed,
+        )
+
+    def lost(self, error: BaseException) -> ConnectionUnavailable:
+        """The error that tells of a connection lost to this driver's error."""
+        unavailable = ConnectionUnavailable(
+            self.settings.name, type(error).__name__, retry_after=self.settings.fail_for
+        )
+        unavailable.__cause__ = error
+        return unavailable
+
+    # The pool
+
+    async def _open(self) -> None:
+        async with asyncio.timeout(self.settings.connect_timeout):
+            self._pool = await self.backend.open()
+
+    async def _connect(self) -> Grant:
+        # Asked again: the backend may have been found dead while this task waited its turn.
+        probe = self._check_health()
+        self._probing = self._probing or probe
+        try:
+            if self._pool is None:
+                await self.open()
+            pool = self._pool
+            async with asyncio.timeout(self.settings.connect_timeout):
+                connection = await self.backend.acquire(pool)
+        except Exception as error:
+            self._failures += 1
+            self._last_error = error
+            self._retry_at = asyncio.get_running_loop().time() + self.settings.fail_for
+            raise self.lost(error) from error
+        finally:
+            if probe:
+                self._probing = False
+        self._failures = 0
+        self._last_error = None
+        return Grant(pool, connection)
+
+    # Health: after repeated failures one task at a time finds out whether the backend is back
+
+    def _check_health(self) -> bool:
+        """True if the caller is to find out; raises if it is known that there is no use."""
+        if self._failures < self.settings.fail_after:
+            return False
+        left = self._retry_at - asyncio.get_running_loop().time()
+        if left <= 0 and not self._probing:
+            return True
+        raise ConnectionUnavailable(
+            self.settings.name,
+            f"{self._failures} attempts in a row failed, the last with "
+            f"{type(self._last_error).__name__}",
+            retry_after=max(left, 0.0) or self.settings.fail_for,
+        ) from self._last_error
+
+    # The waiting queue: first come, first served; a place is handed over, never raced for
+
+    async def _enter(self) -> None:
+        if self.backend.shared or (self._in_use < self.settings.max_size and not self._waiting):
+            self._in_use += 1
+            return
+        place = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            async with asyncio.timeout(self.settings.acquire_timeout):
+                await place
+        except BaseException as error:
+            if place.done() and not place.cancelled():
+                self._leave()
+            else:
+                self._waiting.remove(place)
+            if isinstance(error, TimeoutError):
+                raise PoolTimeout(
+                    self.settings.name,
+                    max_size=self.settings.max_size,
+                    waited=self.settings.acquire_timeout,
+                    retry_after=self.settings.acquire_timeout,
+                ) from None
+            raise
+
+    def _leave(self) -> None:
+        self._in_use -= 1
+        while self._waiting and self._in_use < self.settings.max_size:
+            place = self._waiting.popleft()
+            if not place.done():
+                self._in_use += 1
+                place.set_result(None)

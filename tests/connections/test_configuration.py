@@ -1,0 +1,102 @@
+"""What `CONNECTIONS` may say, and how what it may not is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from quart import Quart
+
+from service.connections import ConfigurationError, Connections
+from service.connections.configuration import redacted
+
+from .conftest import MakeApp
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "postgresql://user:password@one:5432,two:5433/db?target_session_attrs=primary",
+        "postgres:///db?host=/run/postgresql",
+        {"url": "postgresql://h/db", "reset": "always", "max_size": 3, "eager": True},
+        {"url": "postgresql://h/db", "statement_cache_size": 0, "reset": "never"},
+        "rethinkdb://user:password@one:28015,two,[::1]:28016/db?tls_ca=/etc/ca.pem",
+        {"url": "rethinkdb://h/db", "max_size": 10, "acquire_timeout": 5.0},
+        "redis://user:password@h:6379/1?decode_responses=true",
+        {"url": "rediss://h", "decode_responses": True, "socket_timeout": 1.5},
+        "unix:///run/redis.sock?db=2",
+        "redis+sentinel://user:password@one:26379,two/main/1?sentinel_password=x",
+        "redis+cluster://user:password@one:7000,two:7001",
+    ],
+)
+def test_urls_as_their_worlds_write_them(make_app: MakeApp, entry: Any) -> None:
+    app = make_app(name=entry)
+    assert app.extensions["connections"].names == ["name"]
+    assert "password@" not in repr(app.extensions["connections"])
+    assert "password@" not in app.extensions["connections"].url("name")
+
+
+@pytest.mark.parametrize(
+    ("connections", "message"),
+    [
+        (["a"], "CONNECTIONS is a list; allowed: a mapping"),
+        ({"not a name": "redis://h"}, r"\['not a name'\]: the name must be an identifier"),
+        ({"class": "redis://h"}, "must be an identifier"),
+        ({"a": "nothing"}, r"\['a'\]: 'nothing' is no URL"),
+        ({"a": 5}, "'int' is no URL"),
+        ({"a": {"max_size": 5}}, "'NoneType' is no URL"),
+        ({"a": "mysql://u:pw@h/db"}, r"no backend serves mysql:// \(mysql://u:\*\*\*@h/db\); .*re"),
+        ({"a": {"url": "redis://h", "maxsize": 5}}, r"no option 'maxsize' \(5\); allowed: url, de"),
+        ({"a": {"url": "redis://h", "password": "pw"}}, r"no option 'password' \(\*\*\*\)"),
+        ({"a": {"url": "redis://h", "max_size": 0}}, "max_size is 0; allowed: a whole number"),
+        ({"a": {"url": "redis://h", "max_size": "5"}}, "max_size is '5'; allowed: a number"),
+        ({"a": {"url": "redis://h", "eager": 1}}, "eager is 1; allowed: true or false"),
+        ({"a": {"url": "redis://h", "acquire_timeout": -1}}, "acquire_timeout is -1; allowed: sec"),
+        ({"a": {"url": "postgresql://h", "reset": "no"}}, "reset is 'no'; allowed: auto, always"),
+        ({"a": {"url": "postgresql://h", "command_timeout": "1"}}, "command_timeout is '1'"),
+        ({"a": "rethinkdb://h:port/db"}, "'h:port' is no host; allowed: host, host:port"),
+        ({"a": "rethinkdb://h:99999"}, "'h:99999' is no host"),
+        ({"a": "rethinkdb://h/db?ssl=1"}, "no option 'ssl' in the URL's query; allowed: tls_ca"),
+        ({"a": "redis://u:pw@h?decode_responses=maybe"}, "decode_responses is 'maybe'"),
+        ({"a": "redis://h:port"}, "[Pp]ort"),
+        ({"a": "redis://h?socket_timeout=soon"}, "Invalid value for 'socket_timeout'"),
+        ({"a": "redis+sentinel://h"}, "must be /master-name"),
+        ({"a": "redis+cluster://h/3"}, "no database but 0"),
+        ({"a": {"url": "ledger://x", "color": "green"}}, "color is 'green'; allowed: blue, red"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_key_value_and_what_is_allowed(
+    connections: Any, message: str
+) -> None:
+    app = Quart("tests")
+    app.config["CONNECTIONS"] = connections
+    with pytest.raises(ConfigurationError, match=message) as raised:
+        Connections(app)
+    assert "pw" not in str(raised.value)
+
+
+def test_an_app_takes_connections_once_and_one_object_serves_several_apps() -> None:
+    one, two = Quart("one"), Quart("two")
+    one.config["CONNECTIONS"] = {"a": "redis://h"}
+    connections = Connections()
+    connections.init_app(one)
+    connections.init_app(two)
+    assert one.extensions["connections"] is connections
+    assert one.extensions["connections"].names == ["a"]
+    assert two.extensions["connections"].names == []
+    with pytest.raises(RuntimeError, match="'one' has connections already"):
+        Connections(one)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://h/0", "redis://h/0"),
+        ("redis://u:p@h", "redis://u:***@h"),
+        ("redis://:p/?#@x@h/0?a=b", "redis://:***@h/0?a=b"),
+        ("unix:///s?password=p&db=1", "unix:///s?password=***&db=1"),
+        ("postgresql:///db?user=u&password=p", "postgresql:///db?user=u&password=***"),
+    ],
+)
+def test_a_shown_url_has_no_password(url: str, shown: str) -> None:
+    assert redacted(url) == shown

@@ -1,0 +1,195 @@
+"""Rows 9 and 10 of the contract: a backend that is down, a pool that is used up."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from time import perf_counter
+from typing import Any
+
+import asyncpg
+import pytest
+from quart import Quart
+
+from service.connections import ConnectionUnavailable, PoolTimeout, get_db
+from tests.eventually import until
+
+from .conftest import MakeApp
+from .ledger import Ledger
+
+
+def closed_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "rethinkdb", "redis"])
+async def test_a_backend_that_is_down_is_named_with_the_drivers_error(
+    make_app: MakeApp, ledger: Ledger, scheme: str
+) -> None:
+    app = make_app(down=f"{scheme}://user:secret@127.0.0.1:{closed_port()}/0", up="ledger://x")
+    async with app.app_context():
+        with pytest.raises(ConnectionUnavailable, match="'down' is unavailable") as raised:
+            await get_db("down")
+        assert raised.value.name == "down"
+        assert raised.value.retry_after > 0
+        assert isinstance(raised.value.__cause__, Exception)
+        assert "secret" not in str(raised.value)
+        await get_db("up")
+    assert app.extensions["connections"].stats()["down"].failed == 1
+    assert app.extensions["connections"].stats()["down"].in_use == 0
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "rethinkdb", "redis"])
+async def test_a_backend_that_accepts_and_says_nothing_takes_the_connect_timeout(
+    make_app: MakeApp, scheme: str
+) -> None:
+    accepted: list[asyncio.StreamWriter] = []
+
+    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.append(writer)
+
+    server = await asyncio.start_server(silence, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    app = make_app(mute={"url": f"{scheme}://127.0.0.1:{port}/0", "connect_timeout": 0.2})
+    async with app.app_context():
+        started = perf_counter()
+        with pytest.raises(ConnectionUnavailable):
+            await get_db("mute")
+        assert perf_counter() - started < 2
+    await app.extensions["connections"].close()
+    for writer in accepted:
+        writer.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_the_next_await_tries_again(ledger_app: Quart, ledger: Ledger) -> None:
+    ledger.failing = OSError("down")
+    async with ledger_app.app_context():
+        with pytest.raises(ConnectionUnavailable):
+            await get_db("x")
+        ledger.failing = None
+        await get_db("x")
+
+
+async def test_repeated_failures_make_attempts_fail_at_once_until_one_finds_it_back(
+    make_app: MakeApp, ledger: Ledger
+) -> None:
+    app = make_app(x={"url": "ledger://x", "fail_after": 2, "fail_for": 0.05})
+
+    async def attempt() -> Any:
+        async with app.app_context():
+            return await get_db("x")
+
+    ledger.failing = OSError("down")
+    for _ in range(2):
+        with pytest.raises(ConnectionUnavailable, match="OSError"):
+            await attempt()
+    with pytest.raises(ConnectionUnavailable, match="2 attempts in a row failed") as raised:
+        await attempt()
+    assert raised.value.__cause__ is ledger.failing
+    assert 0 < raised.value.retry_after <= 0.05
+    assert ledger.count("acquire") == 2
+
+    ledger.gate = asyncio.Event()
+    ledger.entered.clear()
+    probe: asyncio.Task[Any] | None = None
+    while not ledger.entered.is_set():
+        probe = asyncio.create_task(attempt())
+        await asyncio.wait([probe], timeout=0.01)
+    others = await asyncio.gather(*(attempt() for _ in range(20)), return_exceptions=True)
+    assert all(isinstance(other, ConnectionUnavailable) for other in others)
+    assert ledger.count("acquire") == 3
+
+    ledger.failing = None
+    ledger.gate.set()
+    assert probe is not None
+    await probe
+    await asyncio.gather(*(attempt() for _ in range(20)))
+
+
+async def test_a_probe_that_is_cancelled_leaves_the_next_to_find_out(
+    make_app: MakeApp, ledger: Ledger
+) -> None:
+    app = make_app(x={"url": "ledger://x", "fail_after": 1, "fail_for": 0.01})
+
+    async def attempt() -> Any:
+        async with app.app_context():
+            return await get_db("x")
+
+    ledger.failing = OSError("down")
+    with pytest.raises(ConnectionUnavailable):
+        await attempt()
+    ledger.gate = asyncio.Event()
+    ledger.entered.clear()
+    while not ledger.entered.is_set():
+        probe = asyncio.create_task(attempt())
+        await asyncio.wait([probe], timeout=0.01)
+    probe.cancel()
+    await asyncio.wait([probe])
+    ledger.failing, ledger.gate = None, None
+    await attempt()
+
+
+async def test_a_used_up_pool_times_out_and_serves_first_come_first(
+    make_app: MakeApp, ledger: Ledger
+) -> None:
+    app = make_app(x={"url": "ledger://x", "max_size": 1, "acquire_timeout": 0.1})
+    stats = app.extensions["connections"].stats
+    served: list[int] = []
+
+    async def queue(number: int) -> None:
+        async with app.app_context():
+            await get_db("x")
+            served.append(number)
+
+    async with app.app_context():
+        await get_db("x")
+        with pytest.raises(PoolTimeout, match=r"all 1 connections .* for 0\.1 s") as raised:
+            await queue(0)
+        assert raised.value.name == "x"
+        assert raised.value.retry_after > 0
+        waiting = [asyncio.create_task(queue(number)) for number in (1, 2, 3)]
+        await until(lambda: stats()["x"].waiting == 3)
+        waiting[1].cancel()
+        await asyncio.wait([waiting[1]])
+    await asyncio.gather(waiting[0], waiting[2])
+    assert served == [1, 3]
+    assert (stats()["x"].in_use, stats()["x"].waiting, ledger.out) == (0, 0, 0)
+
+
+async def test_a_place_handed_over_to_a_cancelled_task_goes_to_the_next(
+    make_app: MakeApp, ledger: Ledger
+) -> None:
+    app = make_app(x={"url": "ledger://x", "max_size": 1})
+    source = app.extensions["connections"].here().source("x")
+    grant = await source.acquire()
+    first, second = (asyncio.create_task(source.acquire()) for _ in range(2))
+    await until(lambda: source.stats().waiting == 2)
+    await source.release(grant)
+    first.cancel()
+    await source.release(await second)
+    assert first.cancelled()
+    assert (source.stats().in_use, source.stats().waiting, ledger.out) == (0, 0, 0)
+
+
+async def test_a_lost_connection_is_named_by_the_drivers_error(app: Quart) -> None:
+    connections = app.extensions["connections"]
+    async with app.app_context():
+        connection = await get_db("a")
+        pid = connection.get_server_pid()
+        async with app.app_context():
+            await (await get_db("a")).execute("SELECT pg_terminate_backend($1)", pid)
+        await until(lambda: connections.stats()["a"].size == 1)
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)) as raised:
+            await connection.fetchval("SELECT 1")
+        unavailable = connections.unavailable(raised.value)
+        assert unavailable is not None
+        assert unavailable.name == "a"
+        assert connections.unavailable(ValueError("mine")) is None
+    async with app.app_context():
+        assert await (await get_db("a")).fetchval("SELECT 1") == 1
