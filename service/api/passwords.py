@@ -1,0 +1,66 @@
+"""Password hashes: argon2, off the event loop and a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from quart import current_app
+
+R = TypeVar("R")
+
+# A hash takes a core and 64 MiB for some tens of milliseconds: more at once would only wait longer.
+_threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="argon2")
+
+
+async def hash_password(password: str) -> str:
+    """The hash to store for ``password``."""
+    hasher = _hasher()
+    return await _in_thread(lambda: hasher.hash(password))
+
+
+async def verify_password(stored: str | None, password: str) -> bool:
+    """Whether ``password`` is the one that was hashed to ``stored``.
+
+    Takes as long when nothing is stored, so that nobody can tell which names exist.
+    """
+    hasher = _hasher()
+
+    def verify() -> bool:
+        decoy = _decoy(hasher)
+        try:
+            matches = hasher.verify(decoy if stored is None else stored, password)
+            return matches and stored is not None
+        except (VerificationError, InvalidHashError):
+            return False
+
+    return await _in_thread(verify)
+
+
+def is_outdated(stored: str) -> bool:
+    """Whether ``stored`` was made with other parameters than those configured now."""
+    return _hasher().check_needs_rehash(stored)
+
+
+def _hasher() -> PasswordHasher:
+    return _hasher_with(**current_app.config["ARGON2"])
+
+
+@cache
+def _hasher_with(time_cost: int, memory_cost: int, parallelism: int) -> PasswordHasher:
+    return PasswordHasher(time_cost, memory_cost, parallelism)
+
+
+@cache
+def _decoy(hasher: PasswordHasher) -> str:
+    return hasher.hash("a password that nobody has")
+
+
+async def _in_thread(work: Callable[[], R]) -> R:
+    return await asyncio.get_running_loop().run_in_executor(_threads, work)
