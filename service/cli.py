@@ -1,0 +1,127 @@
+"""The command line: ``service dev``, ``embedded``, ``init`` and ``check``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import click
+from redis.exceptions import RedisError
+from rethinkdb.errors import ReqlError
+
+from service import dev
+from service.api import schema
+from service.app import create_app
+from service.connections import Check, Connections, ConnectionsError
+from service.embedded import foreground
+from service.embedded.errors import StartupError
+from service.embedded.servers import START
+
+_OPERATIONAL = (
+    ConnectionsError,
+    StartupError,
+    OSError,
+    asyncpg.PostgresError,
+    ReqlError,
+    RedisError,
+)
+
+
+class Commands(click.Group):
+    """Commands whose operational errors are a message and exit status 1, not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _OPERATIONAL as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands)
+def main() -> None:
+    """A game's JSON service on PostgreSQL, RethinkDB and Redis."""
+
+
+_data = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the data here; without it, it is gone at the end.",
+)
+
+
+@main.command("dev")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to serve on; 0: any free one.",
+)
+@_data
+@click.option("--postgresql", metavar="URL", envvar="POSTGRESQL_URL", help="Start none, use this.")
+@click.option("--rethinkdb", metavar="URL", envvar="RETHINKDB_URL", help="Start none, use this.")
+@click.option("--redis", metavar="URL", envvar="REDIS_URL", help="Start none, use this.")
+def dev_command(host: str, port: int, data: Path | None, **urls: str | None) -> None:
+    """Start local servers, fill them with a few players, and serve.
+
+    The URLs of servers that are there already can also come from POSTGRESQL_URL, RETHINKDB_URL and
+    REDIS_URL, or from SERVICE_CONNECTIONS__a, __b and __client.
+    """
+    given = {name: url for name, url in urls.items() if url}
+    dev.run(host, port, data, given, click.echo)
+
+
+@main.command()
+@click.argument("name", type=click.Choice(list(START)))
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Port to listen on; without it, any free one.",
+)
+@_data
+def embedded(name: str, port: int | None, data: Path | None) -> None:
+    """Run one local server in the foreground and print its URL."""
+    foreground.run(name, port, data, click.echo)
+
+
+@main.command()
+def init() -> None:
+    """Create what is missing of tables and indexes in the configured databases."""
+    asyncio.run(_init())
+    click.echo("tables and indexes are there")
+
+
+async def _init() -> None:
+    app = create_app()
+    try:
+        async with app.app_context():
+            await schema.create()
+    finally:
+        await app.extensions["connections"].close()
+
+
+@main.command()
+@click.option("--timeout", default=2.0, show_default=True, help="Seconds to wait for answers.")
+@click.pass_context
+def check(ctx: click.Context, timeout: float) -> None:
+    """Ask every configured connection for a sign of life; exit status 1 if one gives none."""
+    checks = asyncio.run(_checks(timeout))
+    width = max(len(name) for name in ("connection", *checks))
+    click.echo(f"{'connection':<{width}}  {'state':<6}  {'ms':>7}")
+    for name, result in checks.items():
+        state = "ok" if result.ok else "failed"
+        problem = " ".join((result.error or "").split())
+        row = f"{name:<{width}}  {state:<6}  {result.seconds * 1000:>7.1f}  {problem}"
+        click.echo(row.rstrip())
+    ctx.exit(0 if all(result.ok for result in checks.values()) else 1)
+
+
+async def _checks(seconds: float) -> dict[str, Check]:
+    connections: Connections = create_app().extensions["connections"]
+    try:
+        return await connections.check(seconds)
+    finally:
+        await connections.close()
