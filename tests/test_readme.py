@@ -1,0 +1,134 @@
+"""What the README promises, run as it is written there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+from quart import Quart
+
+import service.connections
+from service.connections import Connections, get_db
+from service.embedded.ports import free_port
+
+from .command import ROOT, running_program
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code blocks in one language, in their order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def filled_in(text: str, examples: dict[str, str]) -> str:
+    """The text with each example value replaced by one that is real here."""
+    for example, here in examples.items():
+        assert example in text
+        text = text.replace(example, here)
+    return text
+
+
+async def test_the_first_command_serves_in_a_fresh_copy(tmp_path: Path) -> None:
+    clone, home = tmp_path / "clone", tmp_path / "home"
+    unwanted = shutil.ignore_patterns(
+        ".git", ".venv", ".*_cache", "__pycache__", "build", "*.egg-info"
+    )
+    shutil.copytree(ROOT, clone, ignore=unwanted)
+    home.mkdir()
+    cache = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "pip", "cache", "dir"],
+        capture_output=True,
+        text=True,
+    )
+    *set_up, serve = blocks("sh")[0].splitlines()
+    assert serve == ".venv/bin/service dev"
+    cd = f"cd {shlex.quote(str(clone))}"
+    script = "\n".join(["set -e", cd, *set_up, f"exec {serve} --port 0"])
+    tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    async with running_program(
+        *["bash", "-c", script],
+        HOME=str(home),
+        PIP_CACHE_DIR=cache.stdout.strip(),
+        PATH=tools,
+    ) as command:
+        await command.line_with("/summary")
+        urls = [shlex.split(line)[-1] for line in command.lines if line.split()[:1] == ["curl"]]
+        async with httpx.AsyncClient() as client:
+            answers = [await client.get(url) for url in urls]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert answers[0].headers["server-timing"].split(";")[0] == "client"
+        status, errors = await command.stopped_by(signal.SIGTERM)
+    assert (status, "Traceback" in errors) == (0, False), errors
+
+
+async def test_the_routes_of_the_example(postgresql_url: str, redis_url: str) -> None:
+    source = filled_in(
+        blocks("python")[0],
+        {
+            "postgresql://user:password@localhost/game": postgresql_url,
+            "redis://localhost:6379/0": redis_url,
+        },
+    )
+    example: dict[str, Any] = {"__name__": "example"}
+    exec(source, example)
+    app: Quart = example["app"]
+    async with app.test_app() as served:
+        client = served.test_client()
+        assert await (await client.get("/players/7")).get_json() == {"id": 7}
+        assert await (await client.get("/visits")).get_json() == {"visits": 1}
+        assert await (await client.get("/report")).get_json() == {"numbers": [1, 2, 3]}
+
+
+async def test_the_backend_of_the_example() -> None:
+    exec(blocks("python")[1], {"__name__": "example"})
+    app = Quart("example")
+    app.config["CONNECTIONS"] = {"lite": "sqlite://:memory:"}
+    connections = Connections(app)
+    async with app.app_context():
+        assert (await get_db("lite")).execute("SELECT 42").fetchone() == (42,)
+    assert (await connections.check())["lite"].ok
+
+
+async def test_the_commands_that_run_it_for_real(
+    postgresql_url: str, rethinkdb_url: str, redis_url: str
+) -> None:
+    port = free_port()
+    configure, run = blocks("sh")[2:4]
+    script = filled_in(
+        f"set -e\n{configure}{run}",
+        {
+            "postgresql://user:password@db.example/game": postgresql_url,
+            "rethinkdb://user:password@rethinkdb.example/game": rethinkdb_url,
+            "redis://redis.example/0": redis_url,
+            "PORT=8000": f"PORT={port}",
+            "hypercorn --config": "exec hypercorn --config",
+        },
+    )
+    tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    async with running_program("bash", "-c", script, PATH=tools) as command:
+        await command.line_with("tables and indexes are there")
+        assert [line.split()[:2] for line in command.lines[1:4]] == [
+            *[["a", "ok"], ["b", "ok"], ["client", "ok"]]
+        ]
+        await command.error_with("Running on")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            assert (await client.get("/readyz")).status_code == 200
+        status, errors = await command.stopped_by(signal.SIGTERM)
+    assert status == 0, errors
+
+
+def test_the_errors_it_names_exist() -> None:
+    named = set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)`", README))
+    assert named >= {"ConnectionUnavailable", "PoolTimeout"}
+    assert named <= {*service.connections.__all__, "RuntimeError"}
