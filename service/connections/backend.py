@@ -70,7 +70,10 @@ class Backend(Protocol[P, C]):
         ...
 
     async def release(self, pool: P, connection: C) -> None:
-        """Take one back, clean for the next; or close it. Called once for each acquired."""
+        """Take one back, clean for the next; or close it. Called once for each acquired.
+
+        It must end soon whatever the server does: the end of a request waits for it.
+        """
         ...
 
     async def close(self, pool: P) -> None:
@@ -87,7 +90,7 @@ class Backend(Protocol[P, C]):
 
     def is_unavailable(self, error: BaseException) -> bool:
         """Whether this error of a query means that the server was lost, not that it objects."""
-        return isinstance(error, OSError)
+        return isinstance(error, ConnectionError)
 
 
 BackendFactory = Callable[..., Backend[Any, Any]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from traceback import walk_tb
 from typing import Any, Final, Literal, get_args
 
 import asyncpg
@@ -182,15 +183,24 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
         if isinstance(error, asyncpg.InterfaceError):
             # A connection that is lost leaves the pool, which asyncpg tells as a release.
             return "closed" in str(error) or "released back to the pool" in str(error)
+        if isinstance(error, TimeoutError):
+            return _raised_by_asyncpg(error)
         return isinstance(
             error,
-            OSError
-            | TimeoutError
+            ConnectionError
             | asyncpg.InternalClientError
             | asyncpg.PostgresConnectionError
             | asyncpg.OperatorInterventionError
             | asyncpg.TooManyConnectionsError,
         )
+
+
+def _raised_by_asyncpg(error: BaseException) -> bool:
+    """Whether a timeout is asyncpg's own, of a query, and not one of the route's."""
+    module = ""
+    for frame, _ in walk_tb(error.__traceback__):
+        module = frame.f_globals.get("__name__", "")
+    return module.startswith("asyncpg.")
 
 
 async def _know_json(connection: asyncpg.Connection) -> None:

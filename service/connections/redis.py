@@ -89,7 +89,7 @@ class Redis(Backend[AnyClient, AnyClient]):
         return len(sockets._available_connections) + len(sockets._in_use_connections)
 
     def is_unavailable(self, error: BaseException) -> bool:
-        return isinstance(error, ConnectionError | TimeoutError | BusyLoadingError | OSError)
+        return isinstance(error, ConnectionError | TimeoutError | BusyLoadingError)
 
     def _check_url(self) -> None:
         parse_url(self._with_query())

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rethinkdb.asyncio_net.net_asyncio import Connection
-from rethinkdb.errors import ReqlAuthError, ReqlDriverError
+from rethinkdb.errors import ReqlAuthError, ReqlDriverError, ReqlTimeoutError
 
 from .backend import Backend, Settings
 
@@ -27,12 +27,31 @@ class Pool:
     """Connections nobody holds, the last used on top, and every one that is open."""
 
     def __init__(self) -> None:
-        self.idle: list[tuple[Connection, float]] = []
-        self.open: set[Connection] = set()
+        self.idle: list[tuple[LeasedConnection, float]] = []
+        self.open: set[LeasedConnection] = set()
         self.closed = False
 
 
-class RethinkDB(Backend[Pool, Connection]):
+class LeasedConnection(Connection):  # type: ignore[misc]
+    """The driver's connection, for one lease, whose queries are bounded in time.
+
+    Attributes:
+        pooled: what owns the socket between leases.
+        query_timeout: seconds to wait for the first answer to a query; None for ever.
+    """
+
+    pooled: LeasedConnection
+    query_timeout: float | None = None
+
+    async def _start(self, term: Any, **options: Any) -> Any:
+        try:
+            async with asyncio.timeout(self.query_timeout):
+                return await super()._start(term, **options)
+        except TimeoutError:
+            raise ReqlTimeoutError(self.host, self.port) from None
+
+
+class RethinkDB(Backend[Pool, LeasedConnection]):
     """`rethinkdb://user:password@host1:28015,host2/db?tls_ca=/path/to/ca.pem`.
 
     Several hosts are tried in turn. Each context gets a driver connection of its own over a
@@ -40,16 +59,25 @@ class RethinkDB(Backend[Pool, Connection]):
 
     Args:
         settings: what every connection has.
+        query_timeout: seconds to wait for the first answer to a query; None for ever.
         max_idle_time: seconds after which an unused connection is closed; 0 for never.
 
     Raises:
         ValueError: the URL has a part that is not allowed.
     """
 
-    def __init__(self, settings: Settings, *, max_idle_time: float = 300.0) -> None:
-        if not isinstance(max_idle_time, int | float) or max_idle_time < 0:
-            raise ValueError(f"max_idle_time is {max_idle_time!r}; allowed: seconds from 0")
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        query_timeout: float | None = 30.0,
+        max_idle_time: float = 300.0,
+    ) -> None:
+        for option, value in (("query_timeout", query_timeout), ("max_idle_time", max_idle_time)):
+            if value is not None and (not isinstance(value, int | float) or value < 0):
+                raise ValueError(f"{option} is {value!r}; allowed: seconds from 0")
         self.settings = settings
+        self._query_timeout = query_timeout
         self._max_idle_time = max_idle_time or float("inf")
         url = urlsplit(settings.url)
         credentials, _, hosts = url.netloc.rpartition("@")
@@ -67,7 +95,7 @@ class RethinkDB(Backend[Pool, Connection]):
         """The pool, empty: its first connection is opened by the first `acquire`."""
         return Pool()
 
-    async def acquire(self, pool: Pool) -> Connection:
+    async def acquire(self, pool: Pool) -> LeasedConnection:
         self._prune(pool)
         while pool.idle:
             pooled, _ = pool.idle.pop()
@@ -81,7 +109,7 @@ class RethinkDB(Backend[Pool, Connection]):
         pool.open.add(pooled)
         return _lend(pooled)
 
-    async def release(self, pool: Pool, connection: Connection) -> None:
+    async def release(self, pool: Pool, connection: LeasedConnection) -> None:
         pooled, instance = connection.pooled, connection._instance
         if instance is None or not instance.is_open():
             pool.open.discard(pooled)
@@ -106,16 +134,16 @@ class RethinkDB(Backend[Pool, Connection]):
         if readers:
             await asyncio.wait(readers, timeout=CLOSE_TIMEOUT)
 
-    async def ping(self, connection: Connection) -> None:
+    async def ping(self, connection: LeasedConnection) -> None:
         await connection.server()
 
     def size(self, pool: Pool) -> int:
         return len(pool.open)
 
     def is_unavailable(self, error: BaseException) -> bool:
-        return isinstance(error, ReqlDriverError | OSError)
+        return isinstance(error, ReqlDriverError)
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> LeasedConnection:
         seconds = self.settings.connect_timeout / len(self._hosts)
         error: Exception | None = None
         for host, port in self._hosts:
@@ -129,10 +157,11 @@ class RethinkDB(Backend[Pool, Connection]):
         assert error is not None
         raise error
 
-    async def _connect_to(self, host: str, port: int, seconds: float) -> Connection:
-        connection = Connection(
+    async def _connect_to(self, host: str, port: int, seconds: float) -> LeasedConnection:
+        connection = LeasedConnection(
             host, port, self._db, None, self._user, self._password, seconds, self._tls, 10
         )
+        connection.query_timeout = self._query_timeout
         try:
             await connection.reconnect(timeout=seconds)
         except BaseException:
@@ -148,7 +177,7 @@ class RethinkDB(Backend[Pool, Connection]):
             _abort(pooled)
 
 
-def _lend(pooled: Connection) -> Connection:
+def _lend(pooled: LeasedConnection) -> LeasedConnection:
     """A handle on the pooled socket that dies with the lease: used later, it says it is closed."""
     connection = copy.copy(pooled)
     connection.pooled = pooled
@@ -170,7 +199,7 @@ async def _settled(instance: Any) -> bool:
     return not instance._user_queries
 
 
-def _abort(connection: Connection) -> None:
+def _abort(connection: LeasedConnection) -> None:
     """Close at once, without a word to a server that may not answer."""
     instance, connection._instance = connection._instance, None
     if instance is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -56,7 +57,7 @@ class Source:
         self.backend = backend
         self._tasks = tasks
         self._pool: Any = None
-        self._opening: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[Any] | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._in_use = 0
         self._opened = 0
@@ -103,17 +104,17 @@ class Source:
         finally:
             self._leave()
 
-    async def open(self) -> None:
-        """Make the pool if there is none; several callers share one attempt.
+    async def open(self) -> Any:
+        """The pool, made if there is none; several callers share one attempt.
 
         Raises:
             Exception: whatever the backend's `open` raises, or `TimeoutError`.
         """
         if self._pool is not None:
-            return
+            return self._pool
         if self._opening is None or self._opening.done():
             self._opening = self._tasks.start(self._open())
-        await self._tasks.outcome(self._opening)
+        return await self._tasks.outcome(self._opening)
 
     async def close(self) -> None:
         """Close the pool, if there is one. A later `acquire` makes a new one."""
@@ -152,18 +153,17 @@ class Source:
 
     # The pool
 
-    async def _open(self) -> None:
+    async def _open(self) -> Any:
         async with asyncio.timeout(self.settings.connect_timeout):
             self._pool = await self.backend.open()
+        return self._pool
 
     async def _connect(self) -> Grant:
         # Asked again: the backend may have been found dead while this task waited its turn.
         probe = self._check_health()
         self._probing = self._probing or probe
         try:
-            if self._pool is None:
-                await self.open()
-            pool = self._pool
+            pool = await self.open() if self._pool is None else self._pool
             async with asyncio.timeout(self.settings.connect_timeout):
                 connection = await self.backend.acquire(pool)
         except Exception as error:
@@ -209,7 +209,8 @@ class Source:
             if place.done() and not place.cancelled():
                 self._leave()
             else:
-                self._waiting.remove(place)
+                with suppress(ValueError):  # `_leave` may have passed over it already
+                    self._waiting.remove(place)
             if isinstance(error, TimeoutError):
                 raise PoolTimeout(
                     self.settings.name,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
 import asyncpg
 import pytest
 from quart import Quart
+from rethinkdb import r
+from rethinkdb.errors import ReqlTimeoutError
 
 from service.connections import ConnectionUnavailable, PoolTimeout, get_db
 from tests.eventually import until
@@ -177,6 +181,22 @@ async def test_a_place_handed_over_to_a_cancelled_task_goes_to_the_next(
     assert (source.stats().in_use, source.stats().waiting, ledger.out) == (0, 0, 0)
 
 
+async def test_a_place_freed_while_the_first_in_line_is_being_cancelled_goes_to_the_next(
+    make_app: MakeApp, ledger: Ledger
+) -> None:
+    app = make_app(x={"url": "ledger://x", "max_size": 1})
+    source = app.extensions["connections"].here().source("x")
+    grant = await source.acquire()
+    first, second = (asyncio.create_task(source.acquire()) for _ in range(2))
+    await until(lambda: source.stats().waiting == 2)
+    first.cancel()
+    await source.release(grant)
+    await source.release(await second)
+    await asyncio.wait([first])
+    assert first.cancelled()
+    assert (source.stats().in_use, source.stats().waiting, ledger.out) == (0, 0, 0)
+
+
 async def test_a_lost_connection_is_named_by_the_drivers_error(app: Quart) -> None:
     connections = app.extensions["connections"]
     async with app.app_context():
@@ -190,6 +210,36 @@ async def test_a_lost_connection_is_named_by_the_drivers_error(app: Quart) -> No
         unavailable = connections.unavailable(raised.value)
         assert unavailable is not None
         assert unavailable.name == "a"
-        assert connections.unavailable(ValueError("mine")) is None
+        for error in (ValueError("mine"), FileNotFoundError("mine"), TimeoutError("mine")):
+            assert connections.unavailable(error) is None
     async with app.app_context():
         assert await (await get_db("a")).fetchval("SELECT 1") == 1
+
+
+async def test_a_query_that_takes_too_long_means_its_connection_is_unavailable(
+    make_app: MakeApp, postgresql_url: str, rethinkdb_url: str
+) -> None:
+    app = make_app(
+        a={"url": postgresql_url, "command_timeout": 0.05},
+        b={"url": rethinkdb_url, "query_timeout": 0.05},
+    )
+    connections = app.extensions["connections"]
+    async with app.app_context():
+        with pytest.raises(TimeoutError) as raised:
+            await (await get_db("a")).fetchval("SELECT pg_sleep(60)")
+        assert connections.unavailable(raised.value).name == "a"
+    async with app.app_context():
+        b = await get_db("b")
+        with unanswered(b), pytest.raises(ReqlTimeoutError) as raised:
+            await r.expr(1).run(b)
+        assert connections.unavailable(raised.value).name == "b"
+    assert connections.stats()["b"].size == 0
+
+
+@contextmanager
+def unanswered(connection: Any) -> Iterator[None]:
+    """The server's answers do not come through."""
+    transport = connection._instance._streamwriter.transport
+    transport.pause_reading()
+    yield
+    transport.resume_reading()
