@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Let the loop go on until `condition()` is true.
+async def until(condition: Callable[[], object | Awaitable[object]], seconds: float = 10.0) -> None:
+    """Let the loop go on until `condition()`, awaited if need be, is true.
 
     Raises:
         TimeoutError: it was not within `seconds`.
     """
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110
+        while True:
+            holds = condition()
+            if await holds if isawaitable(holds) else holds:
+                return
             await asyncio.sleep(0.001)

@@ -45,8 +45,13 @@ class Getting(Coroutine[Any, Any, T], Generic[T]):
         return (yield from scope.get(self._name).__await__())  # type: ignore[no-any-return]
 
     async def __aenter__(self) -> T:
-        self._scope = self._scope_here()
-        return await self._scope.get(self._name, self)  # type: ignore[no-any-return]
+        scope = self._scope = self._scope_here()
+        try:
+            return await scope.get(self._name, self)  # type: ignore[no-any-return]
+        except BaseException:
+            # Cancelled when it was open already: there will be no end of the block.
+            await scope.end_block(self._name, self)
+            raise
 
     async def __aexit__(
         self,

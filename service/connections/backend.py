@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -20,8 +21,9 @@ class Settings:
     Attributes:
         name: the connection's name.
         url: where it leads, credentials included; kept out of `repr`.
-        eager: open the pool when the app starts serving, not at the first use.
-        max_size: contexts that may hold one of its connections at once.
+        eager: open a first connection when the app starts serving, not at the first use.
+        max_size: contexts that may hold a connection at once; for Redis, whose client all share,
+            the sockets of its pool.
         acquire_timeout: seconds to wait for a place when all are taken.
         connect_timeout: seconds that opening a connection may take.
         fail_after: failures in a row after which attempts fail at once.
@@ -61,14 +63,17 @@ class Backend(Protocol[P, C]):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    @abstractmethod
     async def open(self) -> P:
         """Make the pool, for the running event loop; at most once per loop until closed."""
         ...
 
+    @abstractmethod
     async def acquire(self, pool: P) -> C:
         """A live connection that nobody else has."""
         ...
 
+    @abstractmethod
     async def release(self, pool: P, connection: C) -> None:
         """Take one back, clean for the next; or close it. Called once for each acquired.
 
@@ -76,17 +81,19 @@ class Backend(Protocol[P, C]):
         """
         ...
 
+    @abstractmethod
     async def close(self, pool: P) -> None:
         """Close the pool and all that is in it, at once: nobody waits for who still holds one."""
         ...
 
+    @abstractmethod
     async def ping(self, connection: C) -> None:
         """One round trip that proves the server answers."""
         ...
 
-    def size(self, pool: P) -> int:
-        """Connections the pool has open now, idle ones included. Without I/O."""
-        return 0
+    def counts(self, pool: P) -> tuple[int, int]:
+        """Connections open to the server now, and how many of them are idle. Without I/O."""
+        return 0, 0
 
     def is_unavailable(self, error: BaseException) -> bool:
         """Whether this error of a query means that the server was lost, not that it objects."""

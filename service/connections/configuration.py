@@ -6,16 +6,18 @@ import inspect
 import keyword
 import re
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, NamedTuple, get_type_hints
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from .backend import Backend, BackendFactory, Settings, backend_for, schemes
 from .errors import ConfigurationError
 
-_COMMON = [field.name for field in fields(Settings) if field.name not in ("name", "url")]
-_TYPES = get_type_hints(Settings)
-_SECRET = re.compile(r"pass|secret|token|key", re.IGNORECASE)
+_COMMON = {
+    name: kind for name, kind in get_type_hints(Settings).items() if name not in ("name", "url")
+}
+_PARTS = ("open", "acquire", "release", "close", "ping", "counts", "is_unavailable", "shared")
+# user:first-part, then what ends the host for a parser, then the rest of the password, then @
+_PASSWORD_CUT_SHORT = re.compile(r"[^:]+://[^:@/?#]*:(?!\d*[/?#])[^@/?#,]*[/?#][^@]*@")
+_SECRET = re.compile(r"pass|pwd|secret|token|key|auth|cred", re.IGNORECASE)
 
 
 def redacted(url: str) -> str:
@@ -62,24 +64,44 @@ def _configured(name: object, entry: object, g_class: type) -> Configured:
     else:
         url, options = entry, {}
     if not isinstance(url, str) or "://" not in url:
-        shown = repr(redacted(url)) if isinstance(url, str) else repr(type(url).__name__)
+        shown = repr(url.rpartition("@")[2]) if isinstance(url, str) else repr(type(url).__name__)
         raise ConfigurationError(
             f"{key}: {shown} is no URL; allowed: 'scheme://...', or a table with such a 'url'"
         )
+    if _PASSWORD_CUT_SHORT.match(url):
+        raise ConfigurationError(
+            f"{key}: {redacted(url)} has a '/', '?' or '#' in its password; allowed: written as "
+            "%2F, %3F, %23"
+        )
     factory = _factory(key, url)
+    own = _own_options(factory)
+    for option, value in options.items():
+        if option in _COMMON:
+            _check(key, option, value, _COMMON[option], least=1)
+        elif option in own:
+            _check(key, option, value, own[option], least=0)
+        else:
+            raise ConfigurationError(
+                f"{key}: no option {option!r} ({_shown(option, value)}); "
+                f"allowed: {', '.join(['url', *own, *_COMMON])}"
+            )
     common = {option: options.pop(option) for option in _COMMON if option in options}
-    for option, value in common.items():
-        _check(key, option, value)
-    _check_known(key, options, factory)
     settings = Settings(name=name, url=url, **common)
     try:
-        return Configured(settings, factory(settings, **options))
+        backend = factory(settings, **options)
     except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"{key} ({redacted(url)}): {error}") from None
+        raise ConfigurationError(f"{key} ({redacted(url)}): {redacted(str(error))}") from None
+    lacking = [part for part in _PARTS if not hasattr(backend, part)]
+    if lacking:
+        raise ConfigurationError(
+            f"{key}: {type(backend).__name__} is no backend: it lacks {', '.join(lacking)}; "
+            "let it inherit from service.connections.Backend"
+        )
+    return Configured(settings, backend)
 
 
 def _factory(key: str, url: str) -> BackendFactory:
-    scheme = urlsplit(url).scheme.lower()
+    scheme = url.partition(":")[0].lower()
     try:
         return backend_for(scheme)
     except KeyError:
@@ -91,32 +113,39 @@ def _factory(key: str, url: str) -> BackendFactory:
         raise ConfigurationError(f"{key}: {scheme}:// needs a package: {error}") from error
 
 
-def _check_known(key: str, options: Mapping[str, object], factory: BackendFactory) -> None:
-    own = [
-        parameter.name
+def _own_options(factory: BackendFactory) -> dict[str, Any]:
+    """The options of a backend's own, with their types."""
+    initialize: Any = factory.__init__ if isinstance(factory, type) else factory  # type: ignore[misc]
+    hints = get_type_hints(initialize)
+    return {
+        parameter.name: hints.get(parameter.name, Any)
         for parameter in inspect.signature(factory).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY
-    ]
-    for option, value in options.items():
-        if option not in own:
-            raise ConfigurationError(
-                f"{key}: no option {option!r} ({_shown(option, value)}); "
-                f"allowed: {', '.join(['url', *own, *_COMMON])}"
-            )
+    }
 
 
-def _check(key: str, option: str, value: object) -> None:
-    kind = _TYPES[option]
-    if kind is bool:
+def _check(key: str, option: str, value: Any, kind: Any, *, least: int) -> None:
+    optional = type(None) in get_args(kind)
+    if optional and value is None:
+        return
+    kinds = {kind, *get_args(kind)}
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if bool in kinds:
         good, allowed = isinstance(value, bool), "true or false"
-    elif isinstance(value, bool) or not isinstance(value, int | float):
-        good, allowed = False, "a number"
-    elif kind is int:
-        good, allowed = isinstance(value, int) and value >= 1, "a whole number from 1"
+    elif float in kinds:
+        above = "from 0" if least == 0 else "more than 0"
+        good = number and (value >= 0 if least == 0 else value > 0) and value < float("inf")
+        allowed = f"a number of seconds, {above}"
+    elif int in kinds:
+        good = isinstance(value, int) and number and value >= least
+        allowed = f"a whole number from {least}"
+    elif str in kinds:
+        good, allowed = isinstance(value, str), "text"
     else:
-        good, allowed = 0 < value < float("inf"), "seconds, more than 0"
+        return
     if not good:
-        raise ConfigurationError(f"{key}: {option} is {value!r}; allowed: {allowed}")
+        allowed += ", or null" if optional else ""
+        raise ConfigurationError(f"{key}: {option} is {_shown(option, value)}; allowed: {allowed}")
 
 
 def _shown(option: str, value: object) -> str:

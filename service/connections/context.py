@@ -26,6 +26,7 @@ class ScopedAppContext(AppContext):
     def __init__(self, app: Quart, scope: Scope) -> None:
         super().__init__(app)
         self.scope = scope
+        self._let_go = False
 
     def copy(self) -> ScopedAppContext:
         context = ScopedAppContext(self.app, self.scope)
@@ -45,7 +46,15 @@ class ScopedAppContext(AppContext):
         try:
             await super().pop(exc)
         finally:
-            await self.scope.leave()
+            if self._let_go:
+                self._let_go = False
+            else:
+                await self.scope.leave()
+
+    async def let_go(self) -> None:
+        """Leave the scope before the pop, which may never come."""
+        self._let_go = True
+        await self.scope.leave()
 
 
 class _Sharing:
@@ -92,9 +101,12 @@ class _Sharing:
 
     async def auto_pop(self, exc: BaseException | None) -> None:
         await super().auto_pop(exc)  # type: ignore[misc]
-        if self.preserved and isinstance(context := self._cv_tokens[-1][1], ScopedAppContext):
-            # Quart keeps this context for a debugger or a test, and may never end it.
-            await context.scope.give_all_back()
+        if self.preserved:
+            # Quart keeps this context for a debugger or a test, and may never pop it.
+            if isinstance(context := self._cv_tokens[-1][1], ScopedAppContext):
+                await context.let_go()
+            elif self._shared:
+                await self._shared.pop().leave()
 
 
 class ScopedRequestContext(_Sharing, RequestContext):

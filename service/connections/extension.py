@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from quart import Quart
+from quart import Quart, Response, json
 
 from .accessor import g_class_with
 from .configuration import Configured, configure, redacted
 from .context import current_scope, install
-from .errors import ConnectionsError, ConnectionUnavailable, UnknownConnection
+from .errors import ConnectionsError, ConnectionUnavailable, PoolTimeout, UnknownConnection
 from .loops import Loop, Loops
-from .source import Stats
+from .source import Stats, told
 
 log = logging.getLogger("service.connections")
 
@@ -75,6 +76,9 @@ class Connections:
         app.app_ctx_globals_class = g_class_with(self._configured, app.app_ctx_globals_class)
         install(app, self.here)
         app.before_serving(self._open_eager)
+        for error in (ConnectionUnavailable, PoolTimeout):
+            if error not in app.error_handler_spec[None][None]:
+                app.register_error_handler(error, _service_unavailable)
         app.shutdown = self._closing_after(app.shutdown)  # type: ignore[method-assign]
 
     def here(self) -> Loop:
@@ -108,6 +112,15 @@ class Connections:
         """The seconds that opening took, for each connection the current app context opened."""
         scope = current_scope()
         return {} if scope is None else dict(scope.seconds)
+
+    async def give_back(self) -> None:
+        """Give back now, not at its end, what the current app context has open.
+
+        For a request that is done with its connections and still has something slow to do.
+        """
+        scope = current_scope()
+        if scope is not None:
+            await scope.give_all_back()
 
     def unavailable(self, error: BaseException) -> ConnectionUnavailable | None:
         """Whether a driver's error in the current context means that a connection was lost.
@@ -147,22 +160,24 @@ class Connections:
                 try:
                     await source.backend.ping(grant.connection)
                 finally:
-                    await self.here().tasks.finish(source.release(grant))
+                    # Not waited for: it may take longer than the check.
+                    self.here().tasks.start(source.release(grant))
         except TimeoutError as error:
             problem = str(error) or f"no answer within {timeout:g} s"
         except ConnectionsError as error:
-            problem = str(error) if error.__cause__ is None else _told(error.__cause__)
+            problem = str(error) if error.__cause__ is None else told(error.__cause__)
         except Exception as error:
-            problem = _told(error)
+            problem = told(error)
         return Check(name, problem is None, perf_counter() - started, problem)
 
     async def _open_eager(self) -> None:
         for name, (settings, _) in self._configured.items():
             if settings.eager:
                 try:
-                    await self.here().source(name).open()
-                except Exception as error:
-                    log.warning("connection %r: not open yet: %s", name, type(error).__name__)
+                    source = self.here().source(name)
+                    await source.release(await source.acquire())
+                except ConnectionsError as error:
+                    log.warning("%s; the app starts without it", error)
 
     def _closing_after(self, shutdown: Callable[[], Awaitable[None]]) -> Callable[[], Any]:
         async def shutdown_then_close() -> None:
@@ -175,5 +190,15 @@ class Connections:
         return shutdown_then_close
 
 
-def _told(error: BaseException) -> str:
-    return redacted(f"{type(error).__name__}: {error}".rstrip(": "))
+async def _service_unavailable(error: ConnectionUnavailable | PoolTimeout) -> Response:
+    """What a request gets that needs the connection, unless the app has a handler of its own."""
+    problem = {
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": str(error),
+        "connection": error.name,
+    }
+    response = Response(json.dumps(problem), 503, content_type="application/problem+json")
+    response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    return response

@@ -82,8 +82,9 @@ class Loops:
             return latest
         here = self._loops.get(running)
         if here is None:
-            for closed in [loop for loop in self._loops if loop.is_closed()]:
-                del self._loops[closed]
+            # Other threads may be at this line for loops of their own.
+            for closed in [loop for loop in tuple(self._loops) if loop.is_closed()]:
+                self._loops.pop(closed, None)
             here = self._loops[running] = Loop(running, self._configured)
         self._latest = here
         return here

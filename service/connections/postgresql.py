@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
+from contextlib import suppress
 from traceback import walk_tb
 from typing import Any, Final, Literal, get_args
+from urllib.parse import urlsplit
 
 import asyncpg
+from asyncpg import connect_utils
 from asyncpg.pool import PoolConnectionProxy
 
 from .backend import Backend, Settings
@@ -15,7 +19,7 @@ from .session_state import Trace, trace_of
 
 Reset = Literal["auto", "always", "never"]
 
-RELEASE_TIMEOUT: Final = 5.0
+RELEASE_TIMEOUT: Final = 2.0
 """Seconds to clean a connection in; after that it is closed."""
 
 # DISCARD ALL without DEALLOCATE and DISCARD PLANS, which would empty asyncpg's statement cache.
@@ -52,8 +56,13 @@ class SessionConnection(asyncpg.Connection):
             self.terminate()
             return
         trace, self._trace = self._trace, Trace.NONE
-        self._listeners.clear()  # type: ignore[attr-defined]
-        self._log_listeners.clear()  # type: ignore[attr-defined]
+        for callbacks in (
+            self._listeners,  # type: ignore[attr-defined]
+            self._log_listeners,  # type: ignore[attr-defined]
+            self._query_loggers,  # type: ignore[attr-defined]
+            self._termination_listeners,  # type: ignore[attr-defined]
+        ):
+            callbacks.clear()
         async with asyncio.timeout(timeout):
             if self.is_in_transaction():
                 self._top_xact: Any = None
@@ -130,14 +139,9 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
     ) -> None:
         if reset not in get_args(Reset):
             raise ValueError(f"reset is {reset!r}; allowed: {', '.join(get_args(Reset))}")
-        for option, value in (
-            ("max_idle_time", max_idle_time),
-            ("command_timeout", command_timeout),
-            ("statement_cache_size", statement_cache_size),
-        ):
-            if value is not None and (not isinstance(value, int | float) or value < 0):
-                raise ValueError(f"{option} is {value!r}; allowed: a number from 0")
         self.settings = settings
+        _check_url(settings.url)
+        self._urls = _urls_from_each_host(settings.url)
         self._connection_class = type(
             "SessionConnection", (SessionConnection,), {"reset_policy": reset}
         )
@@ -147,17 +151,25 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
 
     async def open(self) -> asyncpg.Pool:
         """The pool, empty: its first connection is opened by the first `acquire`."""
-        return await asyncpg.create_pool(
+        return await asyncpg.create_pool(  # type: ignore[call-overload, no-any-return]
             self.settings.url,
             min_size=0,
             max_size=self.settings.max_size,
             max_inactive_connection_lifetime=self._max_idle_time,
-            timeout=self.settings.connect_timeout,
+            connect=self._connect,
             command_timeout=self._command_timeout,
             statement_cache_size=self._statement_cache_size,
             connection_class=self._connection_class,
             init=_know_json,
         )
+
+    async def _connect(self, _: str, **options: Any) -> asyncpg.Connection:
+        # asyncpg goes on to the next host after a refusal, but not after a silence.
+        share = self.settings.connect_timeout / len(self._urls)
+        for url in self._urls[:-1]:
+            with suppress(TimeoutError):
+                return await asyncpg.connect(url, timeout=share, **options)
+        return await asyncpg.connect(self._urls[-1], timeout=share, **options)
 
     async def acquire(self, pool: asyncpg.Pool) -> PoolConnectionProxy:
         return await pool.acquire()
@@ -176,27 +188,51 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
     async def ping(self, connection: PoolConnectionProxy) -> None:
         await connection.fetchval("SELECT 1")
 
-    def size(self, pool: asyncpg.Pool) -> int:
-        return pool.get_size()
+    def counts(self, pool: asyncpg.Pool) -> tuple[int, int]:
+        return pool.get_size(), pool.get_idle_size()
 
     def is_unavailable(self, error: BaseException) -> bool:
         if isinstance(error, asyncpg.InterfaceError):
             # A connection that is lost leaves the pool, which asyncpg tells as a release.
             return "closed" in str(error) or "released back to the pool" in str(error)
-        if isinstance(error, TimeoutError):
+        if isinstance(error, OSError):
             return _raised_by_asyncpg(error)
         return isinstance(
             error,
-            ConnectionError
-            | asyncpg.InternalClientError
+            asyncpg.InternalClientError
             | asyncpg.PostgresConnectionError
-            | asyncpg.OperatorInterventionError
+            | asyncpg.AdminShutdownError
+            | asyncpg.CrashShutdownError
+            | asyncpg.CannotConnectNowError
             | asyncpg.TooManyConnectionsError,
         )
 
 
+def _check_url(url: str) -> None:
+    """Raise `ValueError` for a URL that asyncpg would not take."""
+    parse = connect_utils._parse_connect_dsn_and_args  # type: ignore[attr-defined]
+    nothing = dict.fromkeys(inspect.signature(parse).parameters)
+    try:
+        parse(**{**nothing, "dsn": url})
+    except OSError as error:
+        raise ValueError(f"{error.filename}: {error.strerror}") from error
+
+
+def _urls_from_each_host(url: str) -> list[str]:
+    """The URL, then the URL without the first of its hosts, and so on."""
+    parts = urlsplit(url)
+    credentials, at, netloc = parts.netloc.rpartition("@")
+    hosts = netloc.split(",")
+    if len(hosts) == 1:
+        return [url]
+    return [
+        parts._replace(netloc=f"{credentials}{at}{','.join(hosts[first:])}").geturl()
+        for first in range(len(hosts))
+    ]
+
+
 def _raised_by_asyncpg(error: BaseException) -> bool:
-    """Whether a timeout is asyncpg's own, of a query, and not one of the route's."""
+    """Whether a timeout or a lost socket is asyncpg's, and not one of the route's own."""
     module = ""
     for frame, _ in walk_tb(error.__traceback__):
         module = frame.f_globals.get("__name__", "")

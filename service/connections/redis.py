@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+import asyncio
+import re
+from abc import abstractmethod
+from itertools import chain
+from typing import Any, TypeVar, cast
 
 import redis.asyncio as driver
-from redis.asyncio.connection import parse_url
+from redis import exceptions
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from .backend import Backend, Settings
+from .redis_pool import Cluster, SentinelSockets, Sockets, is_open
+from .redis_url import RedisURL, accepted_by, parse
 
-_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
+_ALSO_TO_SENTINELS = ("retry", "maint_notifications_config", "protocol", "socket_keepalive")
 
-AnyClient = driver.Redis | driver.RedisCluster
+Client = TypeVar("Client", bound=driver.Redis | Cluster)
 
 
-class Redis(Backend[AnyClient, AnyClient]):
-    """`redis://user:password@host:6379/0?decode_responses=true`, `rediss://`, `unix:///path`.
-
-    The URL is the driver's own, its query options included. `max_size` bounds the sockets of the
-    client's pool, and a command waits `acquire_timeout` seconds for one of them.
+class _OneClient(Backend[Client, Client]):
+    """What the three ways to run Redis have in common.
 
     Args:
         settings: what every connection has.
@@ -44,155 +51,181 @@ class Redis(Backend[AnyClient, AnyClient]):
         decode_responses: bool = False,
         socket_timeout: float | None = 10.0,
     ) -> None:
+        if socket_timeout == 0:
+            raise ValueError("socket_timeout is 0; allowed: seconds, more than 0, or null")
         self.settings = settings
-        self._url, self._query = _split(settings.url)
-        decode = self._query.pop("decode_responses", None)
-        self._client_options: dict[str, Any] = {
-            "decode_responses": decode_responses if decode is None else _flag(decode),
+        self._scheme = settings.url.partition(":")[0].lower()
+        self._tls = self._scheme.startswith("rediss")
+        self._url = self._parse(settings.url)
+        self._options: dict[str, Any] = {
+            "decode_responses": decode_responses,
             "socket_timeout": socket_timeout,
             "socket_connect_timeout": settings.connect_timeout,
             # A command may have been carried out before its connection was lost: never sent twice.
             "retry": Retry(NoBackoff(), 0),
             # With them on, the driver hands out sockets that the server has closed.
             "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-        }
-        self._check_url()
+        } | self._url.options
 
-    async def open(self) -> AnyClient:
-        """The client; it connects with the first command."""
-        pool = driver.BlockingConnectionPool.from_url(
-            self._with_query(),
-            **{"timeout": self.settings.acquire_timeout, "max_connections": self.settings.max_size}
-            | self._client_options,
-        )
-        return driver.Redis.from_pool(pool)
-
-    async def acquire(self, pool: AnyClient) -> AnyClient:
+    async def acquire(self, pool: Client) -> Client:
         """The client, after a ping if none of its sockets is known to be alive."""
-        if not _alive(pool):
-            await pool.ping()
+        if not any(map(is_open, chain(*_pool_of(pool).connections()))):
+            await self.ping(pool)
         return pool
 
-    async def release(self, pool: AnyClient, connection: AnyClient) -> None:
+    async def release(self, pool: Client, connection: Client) -> None:
         """Nothing: the client is everybody's."""
 
-    async def close(self, pool: AnyClient) -> None:
-        await pool.aclose()
+    async def close(self, pool: Client) -> None:
+        await _pool_of(pool).close()
 
-    async def ping(self, connection: AnyClient) -> None:
+    async def ping(self, connection: Client) -> None:
         await connection.ping()
 
-    def size(self, pool: AnyClient) -> int:
-        sockets = getattr(pool, "connection_pool", None)
-        if sockets is None:
-            return 0
-        return len(sockets._available_connections) + len(sockets._in_use_connections)
+    def counts(self, pool: Client) -> tuple[int, int]:
+        idle, in_use = (sum(map(is_open, some)) for some in _pool_of(pool).connections())
+        return idle + in_use, idle
 
     def is_unavailable(self, error: BaseException) -> bool:
-        return isinstance(error, ConnectionError | TimeoutError | BusyLoadingError)
+        return isinstance(
+            error,
+            exceptions.ConnectionError | exceptions.TimeoutError | exceptions.ClusterDownError,
+        )
 
-    def _check_url(self) -> None:
-        parse_url(self._with_query())
+    @abstractmethod
+    def _parse(self, url: str) -> RedisURL:
+        """Take the URL apart; raise `ValueError` for what is wrong in it."""
 
-    def _with_query(self) -> str:
-        return f"{self._url}?{urlencode(self._query)}" if self._query else self._url
+
+class Redis(_OneClient[driver.Redis]):
+    """`redis://user:password@host:6379/0?decode_responses=true`, `rediss://`, `unix:///path?db=0`.
+
+    The URL is the driver's own. `max_size` bounds the sockets of the client's pool: a command
+    waits `acquire_timeout` seconds for one of them, then raises `PoolTimeout`.
+    """
+
+    async def open(self) -> driver.Redis:
+        """The client; it connects with the first command."""
+        if self._url.hosts:
+            host, port = self._url.hosts[0]
+            where = {"host": host, "port": port, "db": _database(self._url.path)}
+        else:
+            where = {"path": f"/{self._url.path}"}
+        return driver.Redis.from_pool(self._sockets(where | self._options))
+
+    def _sockets(self, options: dict[str, Any]) -> Sockets:
+        return Sockets(settings=self.settings, connection_class=self._kind(), **options)
+
+    def _kind(self) -> type[AbstractConnection]:
+        if self._scheme == "unix":
+            return UnixDomainSocketConnection
+        return SSLConnection if self._tls else Connection
+
+    def _parse(self, url: str) -> RedisURL:
+        parsed = parse(url, accepted_by(self._kind()))
+        if self._scheme == "unix":
+            if parsed.hosts or not parsed.path:
+                raise ValueError("a Unix socket has a path and no host; allowed: unix:///path")
+        elif len(parsed.hosts) > 1:
+            raise ValueError("several hosts; allowed: one, or redis+sentinel://, redis+cluster://")
+        else:
+            _database(parsed.path)
+        return parsed
 
 
 class RedisSentinel(Redis):
     """`redis+sentinel://user:password@host1:26379,host2:26379/master-name/0`.
 
-    The credentials are the master's; `sentinel_username` and `sentinel_password` in the query
-    are those of the sentinels.
+    The hosts are the sentinels, asked in turn. The credentials are the master's;
+    `sentinel_username` and `sentinel_password` in the query are those of the sentinels.
+    `rediss+sentinel://` means TLS to both.
     """
 
-    async def open(self) -> AnyClient:
+    async def open(self) -> driver.Redis:
         """A client of the master, wherever the sentinels say it is."""
-        options = self._options()
-        secrets = {
-            key: options.pop(f"sentinel_{key}")
-            for key in ("username", "password")
-            if f"sentinel_{key}" in options
-        }
-        sockets = {key: value for key, value in options.items() if key.startswith("socket_")}
-        master, database = self._master()
-        sentinel = Sentinel(  # type: ignore[no-untyped-call]
-            _hosts(self._url, 26379), sentinel_kwargs=sockets | secrets, db=database, **options
+        master, database = _master(self._url.path)
+        options: dict[str, Any] = {"settings": self.settings, "ssl": self._tls, "db": database}
+        for option, value in self._options.items():
+            if not option.startswith("sentinel_"):
+                options[option] = value
+        sentinel = Sentinel([])  # type: ignore[no-untyped-call]
+        sentinel.sentinels = [
+            driver.Redis.from_pool(self._sockets_to_sentinel(host, port))
+            for host, port in self._url.hosts
+        ]
+        client: driver.Redis = sentinel.master_for(
+            master, connection_pool_class=SentinelSockets, **options
         )
-        client: driver.Redis = sentinel.master_for(master)
         return client
 
-    async def close(self, pool: AnyClient) -> None:
-        await super().close(pool)
-        for sentinel in pool.connection_pool.sentinel_manager.sentinels:  # type: ignore[union-attr]
-            await sentinel.aclose()
+    async def close(self, pool: driver.Redis) -> None:
+        sentinels = cast(SentinelSockets, pool.connection_pool).sentinel_manager.sentinels
+        await asyncio.gather(*(_pool_of(client).close() for client in (pool, *sentinels)))
 
-    def _options(self) -> dict[str, Any]:
-        url = urlsplit(self._url)
-        options: dict[str, Any] = {**self._query, **self._client_options}
-        options["max_connections"] = self.settings.max_size
-        options["ssl"] = url.scheme.startswith("rediss")
-        if url.username:
-            options["username"] = unquote(url.username)
-        if url.password:
-            options["password"] = unquote(url.password)
-        return options
+    def _sockets_to_sentinel(self, host: str, port: int) -> Sockets:
+        # One that is silent leaves time for the others and for the master.
+        seconds = self.settings.connect_timeout / (len(self._url.hosts) + 1)
+        options: dict[str, Any] = {"host": host, "port": port}
+        options |= {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+        for option, value in self._options.items():
+            if option in _ALSO_TO_SENTINELS or option.startswith(("ssl_", "sentinel_")):
+                options[option.removeprefix("sentinel_")] = value
+        return self._sockets(options)
 
-    def _master(self) -> tuple[str, int]:
-        name, _, database = urlsplit(self._url).path.strip("/").partition("/")
-        if not name or (database and not database.isdigit()):
-            raise ValueError("the URL's path must be /master-name or /master-name/database-number")
-        return unquote(name), int(database or 0)
-
-    def _check_url(self) -> None:
-        _hosts(self._url, 26379)
-        self._master()
+    def _parse(self, url: str) -> RedisURL:
+        accepted = accepted_by(self._kind()) | {"sentinel_username", "sentinel_password"}
+        parsed = parse(url, accepted, default_port=26379)
+        _master(parsed.path)
+        return parsed
 
 
-class RedisCluster(RedisSentinel):
-    """`redis+cluster://user:password@host1:7000,host2:7000`."""
+class RedisCluster(_OneClient[Cluster]):
+    """`redis+cluster://user:password@host1:7000,host2:7000`, `rediss+cluster://`.
 
-    async def open(self) -> AnyClient:
-        """A client of the whole cluster."""
-        options = self._options()
-        nodes = [driver.cluster.ClusterNode(host, port) for host, port in _hosts(self._url, 6379)]
-        return driver.RedisCluster(startup_nodes=nodes, **options)
+    `max_size` bounds the commands at once, and with them the sockets to each node: a command
+    waits `acquire_timeout` seconds for its turn, then raises `PoolTimeout`. Pipelines and
+    subscriptions are not bounded.
+    """
 
-    async def close(self, pool: AnyClient) -> None:
-        await pool.aclose()
+    async def open(self) -> Cluster:
+        """A client of the whole cluster; it connects with the first command."""
+        nodes = [driver.cluster.ClusterNode(host, port) for host, port in self._url.hosts]
+        return Cluster(settings=self.settings, startup_nodes=nodes, ssl=self._tls, **self._options)
 
-    def _check_url(self) -> None:
-        _hosts(self._url, 6379)
-        if urlsplit(self._url).path.strip("/0"):
-            raise ValueError("a cluster has no database but 0: the URL's path must be empty")
+    async def acquire(self, pool: Cluster) -> Cluster:
+        await pool.drop_lost()
+        return await super().acquire(pool)
 
+    async def ping(self, connection: Cluster) -> None:
+        """Ask one node: that another is lost is no reason to do without the rest."""
+        await connection.ping(target_nodes=Cluster.DEFAULT_NODE)
 
-def _alive(client: AnyClient) -> bool:
-    """Whether a socket of the client's pool is open, as far as this end knows."""
-    sockets = getattr(client, "connection_pool", None)
-    if sockets is None:
-        return False
-    idle = sockets._available_connections
-    if not idle:
-        return bool(sockets._in_use_connections)
-    reader = idle[-1]._reader
-    return reader is not None and not reader.at_eof()
+    def is_unavailable(self, error: BaseException) -> bool:
+        if isinstance(error, exceptions.RedisClusterException):
+            # The same class tells of commands that a cluster cannot run.
+            return "cannot be connected" in str(error) or "not covered" in str(error)
+        return super().is_unavailable(error)
 
-
-def _split(url: str) -> tuple[str, dict[str, str]]:
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    return urlunsplit(parts._replace(query="", fragment="")), query
+    def _parse(self, url: str) -> RedisURL:
+        parsed = parse(url, accepted_by(driver.RedisCluster) - {"db"})
+        if parsed.path not in ("", "0"):
+            raise ValueError("a cluster has no database but 0; allowed: a URL without a path")
+        return parsed
 
 
-def _flag(text: str) -> bool:
-    if text.lower() not in _YES + _NO:
-        raise ValueError(f"decode_responses is {text!r}; allowed: {', '.join(_YES + _NO[:-1])}")
-    return text.lower() in _YES
+def _pool_of(client: driver.Redis | Cluster) -> Sockets | Cluster:
+    """What holds a client's sockets: a cluster client does so itself."""
+    return client if isinstance(client, Cluster) else cast(Sockets, client.connection_pool)
 
 
-def _hosts(url: str, default_port: int) -> list[tuple[str, int]]:
-    hosts = []
-    for text in urlsplit(url).netloc.rpartition("@")[2].split(","):
-        one = urlsplit(f"//{text}")
-        hosts.append((one.hostname or "localhost", one.port or default_port))
-    return hosts
+def _master(path: str) -> tuple[str, int]:
+    name, _, database = path.partition("/")
+    if not name:
+        raise ValueError("the URL's path must be /master-name or /master-name/0")
+    return name, _database(database)
+
+
+def _database(path: str) -> int:
+    if not re.fullmatch("[0-9]*", path):
+        raise ValueError("the URL's path is no database number; allowed: none, or such as /0")
+    return int(path or 0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import copy
 import re
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rethinkdb.asyncio_net.net_asyncio import Connection
-from rethinkdb.errors import ReqlAuthError, ReqlDriverError, ReqlTimeoutError
+from rethinkdb.errors import ReqlAuthError, ReqlDriverError, ReqlRuntimeError, ReqlTimeoutError
 
 from .backend import Backend, Settings
 
@@ -54,8 +55,9 @@ class LeasedConnection(Connection):  # type: ignore[misc]
 class RethinkDB(Backend[Pool, LeasedConnection]):
     """`rethinkdb://user:password@host1:28015,host2/db?tls_ca=/path/to/ca.pem`.
 
-    Several hosts are tried in turn. Each context gets a driver connection of its own over a
-    pooled socket; it ends with the context, and what it did to itself (`use(db)`) with it.
+    Several hosts are tried in turn; without a database in the URL it is `test`. Each context gets
+    a driver connection of its own over a pooled socket; it ends with the context, and what it did
+    to itself (`use(db)`) with it.
 
     Args:
         settings: what every connection has.
@@ -73,9 +75,6 @@ class RethinkDB(Backend[Pool, LeasedConnection]):
         query_timeout: float | None = 30.0,
         max_idle_time: float = 300.0,
     ) -> None:
-        for option, value in (("query_timeout", query_timeout), ("max_idle_time", max_idle_time)):
-            if value is not None and (not isinstance(value, int | float) or value < 0):
-                raise ValueError(f"{option} is {value!r}; allowed: seconds from 0")
         self.settings = settings
         self._query_timeout = query_timeout
         self._max_idle_time = max_idle_time or float("inf")
@@ -84,11 +83,13 @@ class RethinkDB(Backend[Pool, LeasedConnection]):
         user, _, password = credentials.partition(":")
         self._user, self._password = unquote(user) or "admin", unquote(password) or None
         self._hosts = [_host(host) for host in (hosts or "localhost").split(",")]
-        self._db = unquote(url.path.strip("/")) or None
+        self._db = unquote(url.path.strip("/")) or "test"
         options = dict(parse_qsl(url.query, keep_blank_values=True))
         tls_ca = options.pop("tls_ca", None)
         for option in options:
             raise ValueError(f"no option {option!r} in the URL's query; allowed: tls_ca")
+        if tls_ca is not None and not Path(tls_ca).is_file():
+            raise ValueError(f"tls_ca is {tls_ca!r}, which is no file; allowed: a PEM file's path")
         self._tls = {"ca_certs": tls_ca} if tls_ca else {}
 
     async def open(self) -> Pool:
@@ -111,7 +112,11 @@ class RethinkDB(Backend[Pool, LeasedConnection]):
 
     async def release(self, pool: Pool, connection: LeasedConnection) -> None:
         pooled, instance = connection.pooled, connection._instance
-        if instance is None or not instance.is_open():
+        if instance is not pooled._instance:
+            # Its user has closed it, or connected anew.
+            pool.open.discard(pooled)
+            _abort(connection)
+        elif not instance.is_open():
             pool.open.discard(pooled)
         elif not await _settled(instance) or pool.closed:
             # An answer still to come would reach the next request, or end the driver's reader.
@@ -137,10 +142,13 @@ class RethinkDB(Backend[Pool, LeasedConnection]):
     async def ping(self, connection: LeasedConnection) -> None:
         await connection.server()
 
-    def size(self, pool: Pool) -> int:
-        return len(pool.open)
+    def counts(self, pool: Pool) -> tuple[int, int]:
+        return len(pool.open), len(pool.idle)
 
     def is_unavailable(self, error: BaseException) -> bool:
+        if isinstance(error, ReqlRuntimeError):
+            # How the driver ends the cursors of a connection that is lost.
+            return "Connection is closed" in str(error)
         return isinstance(error, ReqlDriverError)
 
     async def _connect(self) -> LeasedConnection:

@@ -11,6 +11,14 @@ from .errors import ContextClosed
 from .loops import Loop
 from .source import Grant, Source
 
+_OTHER_LOOP = """The app context in which get_db({name!r}) was called belongs to another event loop.
+
+A connection cannot be used on two loops. In a loop of its own, such as that of asyncio.run in a
+thread, enter a context of its own:
+
+    async with app.app_context():
+        connection = await get_db({name!r})"""
+
 
 class Lease:
     """One connection of one scope, from the first `get` until it goes back."""
@@ -33,10 +41,11 @@ class Scope:
     The book changes only between two awaits: no task ever sees half of a change.
     """
 
-    __slots__ = ("_here", "_leases", "_order", "_pins", "seconds")
+    __slots__ = ("_here", "_leases", "_loop", "_order", "_pins", "seconds")
 
     def __init__(self, here: Callable[[], Loop]) -> None:
         self._here = here
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._leases: dict[str, Lease] = {}
         self._order: list[Lease] = []
         self._pins = 0
@@ -45,6 +54,8 @@ class Scope:
 
     def enter(self) -> None:
         """One more context lives on this scope."""
+        if not self._pins:
+            self._loop = asyncio.get_running_loop()
         self._pins += 1
 
     async def leave(self) -> None:
@@ -71,8 +82,11 @@ class Scope:
             block: the `async with` that asks, if one does.
 
         Raises:
+            RuntimeError: this is another event loop than the context's.
             UnknownConnection, ContextClosed, ConnectionUnavailable, PoolTimeout
         """
+        if self._loop is not asyncio.get_running_loop():
+            raise RuntimeError(_OTHER_LOOP.format(name=name))
         lease = self._leases.get(name)
         if lease is None:
             here = self._here()
@@ -106,6 +120,8 @@ class Scope:
         lease = self._leases.get(name)
         if lease is None or lease.grant is None or lease.block is not None:
             return None
+        if self._loop is not asyncio.get_running_loop():
+            return None
         return lease.grant.connection
 
     async def end_block(self, name: str, block: object) -> None:
@@ -114,7 +130,7 @@ class Scope:
         Cancelled, it goes back all the same.
         """
         lease = self._leases.get(name)
-        if lease is not None and lease.block is block:
+        if lease is not None and lease.block is block and lease.grant is not None:
             del self._leases[name]
             self._order.remove(lease)
             await self._here().tasks.finish(_give_back(lease))

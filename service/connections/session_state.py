@@ -1,7 +1,8 @@
 """Whether a piece of SQL may leave something behind in its PostgreSQL session.
 
-It errs on one side only: what is not known to be harmless counts as a change. What SQL does not
-show, such as a function on the server that calls `set_config`, it cannot see.
+It errs on one side: what is not known to be harmless counts as a change. What SQL does not show,
+it cannot see: a function, trigger or rule on the server that calls `set_config`, say, nor what an
+INSERT does to `lastval()`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ class Trace(IntEnum):
     """Also prepared statements, whose names asyncpg does not know."""
 
 
-_SKIPPED = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*")
+# PostgreSQL's comments nest; one that does is not skipped, and so not found harmless.
+_SKIPPED = re.compile(r"(?:\s|\(|--[^\r\n]*|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)*")
 _WORD = re.compile(r"[a-z]+")
 _HARMLESS = frozenset(
     [
@@ -47,7 +49,8 @@ _HARMLESS = frozenset(
 )
 # Anywhere in the text, literals and comments included: a false alarm costs one round trip.
 _SUSPECT = re.compile(
-    r"""set_config|advisory|\btemp(?:orary)?\b|pg_temp|\binto\b|u&["']|;(?!\s*$)"""
+    r"""set_config|pg_settings|(?:next|set|last|curr)val|setseed|set_limit|"""
+    r"""dblink|ts_stat|ts_rewrite|_to_xml|advisory|\btemp(?:orary)?\b|pg_temp|\binto\b|u&["']|;(?!\s*$)"""
 )
 _TABLE_INTO = re.compile(r"\b(?:insert|merge)\s+into\b")
 _SETS_STATEMENTS = re.compile(r"\b(?:prepare|deallocate|do|call|execute|discard|load)\b|u&\"")

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .backend import Backend, Settings
+from .configuration import redacted
 from .errors import ConnectionUnavailable, PoolTimeout
 from .tasks import Tasks
 
 log = logging.getLogger("service.connections")
 
+RELEASE_TIMEOUT = 10.0
+"""Seconds that a backend may take to take a connection back."""
 CLOSE_TIMEOUT = 5.0
 """Seconds that a backend may take to close its pool."""
 
@@ -40,6 +43,11 @@ class Stats:
     waiting: int = 0
     opened: int = 0
     failed: int = 0
+
+
+def told(error: BaseException) -> str:
+    """An error in one line, without any password."""
+    return redacted(" ".join(f"{type(error).__name__}: {error}".split()).rstrip(": "))
 
 
 class Grant(NamedTuple):
@@ -96,11 +104,10 @@ class Source:
         Cancelled, the backend's own `release` sees the cancellation, and the place is freed.
         """
         try:
-            await self.backend.release(*grant)
+            async with asyncio.timeout(RELEASE_TIMEOUT):
+                await self.backend.release(*grant)
         except Exception as error:
-            log.warning(
-                "connection %r: giving back failed: %s", self.settings.name, type(error).__name__
-            )
+            log.warning("connection %r: giving back failed: %s", self.settings.name, told(error))
         finally:
             self._leave()
 
@@ -128,15 +135,15 @@ class Source:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self.backend.close(pool)
         except Exception as error:
-            log.warning("connection %r: closing: %s", self.settings.name, type(error).__name__)
+            log.warning("connection %r: closing failed: %s", self.settings.name, told(error))
 
     def stats(self) -> Stats:
         """What is so now; opens nothing."""
-        size = 0 if self._pool is None else self.backend.size(self._pool)
+        size, idle = (0, 0) if self._pool is None else self.backend.counts(self._pool)
         return Stats(
             pool=self._pool is not None,
             size=size,
-            idle=size if self.backend.shared else max(0, size - self._in_use),
+            idle=idle,
             in_use=self._in_use,
             waiting=len(self._waiting),
             opened=self._opened,
@@ -167,6 +174,7 @@ class Source:
             async with asyncio.timeout(self.settings.connect_timeout):
                 connection = await self.backend.acquire(pool)
         except Exception as error:
+            log.warning("connection %r cannot be opened: %s", self.settings.name, told(error))
             self._failures += 1
             self._last_error = error
             self._retry_at = asyncio.get_running_loop().time() + self.settings.fail_for

@@ -134,3 +134,28 @@ def streaming(app: Quart, ledger: Ledger, end: asyncio.Event | None) -> None:
                 await asyncio.Event().wait()
 
         return parts(), 200
+
+
+async def test_a_copy_of_a_preserved_context_gives_back_at_its_end(
+    ledger_app: Quart, ledger: Ledger
+) -> None:
+    go = asyncio.Event()
+    copies: list[asyncio.Task[Any]] = []
+
+    @ledger_app.get("/")
+    async def index() -> str:
+        @copy_current_app_context
+        async def work() -> None:
+            await go.wait()
+            await get_db("x")
+
+        await get_db("x")
+        copies.append(asyncio.create_task(work()))
+        return ""
+
+    async with ledger_app.test_client() as client:
+        await client.get("/")
+        await client.get("/")
+        go.set()
+        await asyncio.gather(*copies)
+    assert ledger.out == 0

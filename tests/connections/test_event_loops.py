@@ -7,10 +7,12 @@ import subprocess
 import sys
 
 import pytest
+from quart import Quart, g
 
 from service.connections import get_db
 
 from .conftest import MakeApp
+from .ledger import Ledger
 
 SCRIPT = """
 import asyncio, gc, sys, warnings
@@ -84,3 +86,45 @@ async def test_two_loops_at_once_do_not_meet(make_app: MakeApp, postgresql_url: 
         work(), *(asyncio.to_thread(asyncio.run, work()) for _ in range(3))
     )
     assert totals == [20, 20, 20, 20]
+
+
+async def test_many_threads_make_loops_at_once(make_app: MakeApp, ledger: Ledger) -> None:
+    app = make_app(x="ledger://x")
+
+    async def work() -> None:
+        async with app.app_context():
+            await get_db("x")
+
+    def repeat() -> None:
+        for _ in range(100):
+            asyncio.run(work())
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        await asyncio.gather(*(asyncio.to_thread(repeat) for _ in range(6)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert ledger.out == 0
+
+
+async def test_a_context_is_of_one_loop_and_says_so_on_another(
+    ledger_app: Quart, ledger: Ledger
+) -> None:
+    async def elsewhere() -> object:
+        with pytest.raises(RuntimeError, match="belongs to another event loop"):
+            await get_db("x")
+        async with ledger_app.app_context():
+            return await get_db("x")
+
+    @ledger_app.get("/")
+    def route() -> str:
+        return str(asyncio.run(elsewhere()) is g.mine)
+
+    @ledger_app.before_request
+    async def before() -> None:
+        g.mine = await get_db("x")
+
+    response = await ledger_app.test_client().get("/")
+    assert await response.get_data() == b"False"
+    assert ledger.out == 0

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import uvloop
-from quart import Quart, abort
+from quart import Quart, abort, websocket
 
-from service.connections import Connections, get_db
+from service.connections import Connections, get_db, source
 from tests.eventually import until
 
 from .conftest import MakeApp
@@ -64,6 +64,31 @@ async def test_a_client_that_went_away_gives_back(ledger_app: Quart, ledger: Led
         await connection.disconnect()
         await ledger.release_entered.wait()
     assert ledger.out == 0
+
+
+async def test_a_websocket_gives_back_when_it_closes(ledger_app: Quart, ledger: Ledger) -> None:
+    @ledger_app.websocket("/")
+    async def index() -> None:
+        await get_db("x")
+        while True:
+            await websocket.send(await websocket.receive())
+
+    async with ledger_app.test_client().websocket("/") as socket:
+        await socket.send("hello")
+        assert await socket.receive() == "hello"
+        assert ledger.out == 1
+    await ledger.release_entered.wait()
+    assert ledger.out == 0
+
+
+async def test_a_release_that_hangs_holds_nobody_for_ever(
+    ledger_app: Quart, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "RELEASE_TIMEOUT", 0.01)
+    ledger.release_gate = asyncio.Event()
+    async with ledger_app.app_context():
+        await get_db("x")
+    assert ledger_app.extensions["connections"].stats()["x"].in_use == 0
 
 
 async def test_a_second_cancellation_while_closing_gives_everything_back(
@@ -264,6 +289,37 @@ async def test_a_cancelled_block_gives_back(ledger_app: Quart, ledger: Ledger) -
         assert task.cancelled()
         ledger.release_gate.set()
     await ledger_app.extensions["connections"].close()
+    assert ledger.out == 0
+
+
+async def test_a_block_cancelled_when_it_was_open_already_gives_back(
+    ledger_app: Quart, ledger: Ledger
+) -> None:
+    async def work() -> None:
+        async with get_db("x"):
+            raise AssertionError("it was cancelled before")
+
+    ledger.gate = asyncio.Event()
+    async with ledger_app.app_context():
+        task = asyncio.create_task(work())
+        await ledger.entered.wait()
+        ledger.gate.set()
+        await until(lambda: ledger.count("acquired") or task.cancelled())
+        task.cancel()
+        await asyncio.wait([task])
+        assert ledger.out == 0
+
+
+@pytest.mark.parametrize("ends_first", [True, False])
+async def test_giving_back_before_the_end(
+    ledger_app: Quart, ledger: Ledger, ends_first: bool
+) -> None:
+    async with ledger_app.app_context():
+        before = await get_db("x")
+        await ledger_app.extensions["connections"].give_back()
+        assert ledger.out == 0
+        if not ends_first:
+            assert await get_db("x") is not before
     assert ledger.out == 0
 
 

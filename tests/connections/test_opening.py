@@ -176,19 +176,20 @@ async def test_a_name_never_awaited_opens_nothing(
         assert [stats[name].pool for name in ("a", "b", "client")] == [False, True, False]
 
 
-async def test_an_eager_pool_is_made_when_the_app_starts_and_a_dead_one_does_not_stop_it(
-    make_app: Any, ledger: Ledger
+async def test_an_eager_connection_is_opened_when_the_app_starts_and_a_dead_one_does_not_stop_it(
+    make_app: Any, ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = make_app(
         x={"url": "ledger://x", "eager": True},
-        dead={"url": "redis+sentinel://127.0.0.1:1/m", "eager": True},
+        dead={"url": "redis://127.0.0.1:1", "eager": True},
         lazy="ledger://x",
     )
     async with app.test_app():
         stats = app.extensions["connections"].stats()
         assert stats["x"].pool
         assert not stats["lazy"].pool
-        assert ledger.events == ["open"]
+        assert ledger.events == ["open", "acquire", "acquired 1", "released 1"]
+    assert "connection 'dead' is unavailable: ConnectionError; the app starts wi" in caplog.text
 
 
 async def test_an_unknown_name_lists_those_that_are_known(app: Quart) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from quart import Quart
 
@@ -35,6 +37,10 @@ async def test_json_comes_and_goes_as_python_objects(
 
 async def fetch_set_config(a: Any) -> None:
     await a.fetchval("SELECT set_config('work_mem', '1234kB', false)")
+
+
+async def updated_setting(a: Any) -> None:
+    await a.execute("UPDATE pg_settings SET setting = '1234' WHERE name = 'work_mem'")
 
 
 async def cte_set_config(a: Any) -> None:
@@ -133,6 +139,7 @@ async def left(a: Any) -> set[str]:
     "leave",
     [
         fetch_set_config,
+        updated_setting,
         cte_set_config,
         prepared_set,
         several_statements,
@@ -166,39 +173,46 @@ async def test_what_a_request_did_to_its_session_does_not_reach_the_next(
         assert await a.fetchval("SELECT '[1]'::jsonb") == [1]
 
 
-async def queries_run(app: Quart, sql: str, *, reset_on_release: bool = False) -> list[str]:
-    """The statements that the server saw from one connection when a request ran `sql`."""
-    seen: list[str] = []
-    async with app.app_context():
-        a = await get_db("a")
-        a.add_query_logger(lambda record: seen.append(record.query))
-        await a.fetchval(sql)
-        if reset_on_release:
-            a.reset_on_release()
-    async with app.app_context():
-        await (await get_db("a")).fetchval("SELECT 'last'")
-    await asyncio.sleep(0)
-    return seen
-
-
 @pytest.mark.parametrize(
-    ("reset", "sql", "told", "statements"),
+    ("reset", "sql", "told", "last"),
     [
-        ("auto", "SELECT 1", False, 2),
-        ("auto", "SHOW work_mem", False, 3),
-        ("auto", "SELECT 1", True, 3),
-        ("always", "SELECT 1", False, 4),
-        ("never", "SHOW work_mem", False, 2),
+        ("auto", "SELECT 1", False, "SELECT 1"),
+        ("auto", "SHOW work_mem", False, "CLOSE ALL"),
+        ("auto", "SELECT 1", True, "CLOSE ALL"),
+        ("always", "SELECT 1", False, "CLOSE ALL"),
+        ("never", "SHOW work_mem", False, "SHOW work_mem"),
     ],
 )
 async def test_a_reset_costs_a_round_trip_only_where_one_is_due(
-    make_app: MakeApp, postgresql_url: str, reset: str, sql: str, told: bool, statements: int
+    make_app: MakeApp, postgresql_url: str, reset: str, sql: str, told: bool, last: str
 ) -> None:
     app = one_connection(make_app, postgresql_url, reset=reset)
     async with app.app_context():
-        await (await get_db("a")).fetchval("SELECT 'codecs are known now'")
-    seen = await queries_run(app, sql, reset_on_release=told)
-    assert len(seen) == statements, seen
+        a = await get_db("a")
+        pid = a.get_server_pid()
+        await a.fetchval(sql)
+        if told:
+            a.reset_on_release()
+    observer = await asyncpg.connect(postgresql_url)
+    seen = await observer.fetchval("SELECT query FROM pg_stat_activity WHERE pid = $1", pid)
+    await observer.close()
+    assert seen.startswith(last)
+
+
+async def test_callbacks_of_one_request_do_not_hear_of_the_next(
+    make_app: MakeApp, postgresql_url: str
+) -> None:
+    app = one_connection(make_app, postgresql_url)
+    heard: list[Any] = []
+    async with app.app_context():
+        a = await get_db("a")
+        a.add_query_logger(heard.append)
+        a.add_termination_listener(heard.append)
+        await a.fetchval("SELECT 'mine'")
+    async with app.app_context():
+        await (await get_db("a")).fetchval("SELECT 'a secret'")
+    await app.extensions["connections"].close()
+    assert [record.query for record in heard] == ["SELECT 'mine'"]
 
 
 @pytest.mark.parametrize(
@@ -210,6 +224,9 @@ async def test_a_reset_costs_a_round_trip_only_where_one_is_due(
         ("INSERT  INTO t SELECT * FROM temperatures", Trace.NONE),
         ("BEGIN ISOLATION LEVEL SERIALIZABLE;", Trace.NONE),
         ("SET x TO 1", Trace.SESSION),
+        ("/* /* */ select */ SET x TO 1", Trace.SESSION),
+        ("-- a comment\rSET x TO\nbegin", Trace.SESSION),
+        ("SELECT nextval('s')", Trace.SESSION),
         ("select SET_CONFIG('a', 'b', false)", Trace.SESSION),
         ("SELECT 1/**/INTO t", Trace.SESSION),
         ("SELECT pg_try_advisory_lock(1)", Trace.SESSION),
@@ -224,3 +241,25 @@ async def test_a_reset_costs_a_round_trip_only_where_one_is_due(
 )
 def test_what_sql_may_leave_behind(sql: str, trace: Trace) -> None:
     assert trace_of(sql) is trace
+
+
+async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that accepts and says nothing."""
+    await reader.read()
+    writer.close()
+
+
+@pytest.mark.parametrize("first", ["refuses", "says nothing"])
+async def test_several_hosts_are_tried_in_turn(
+    make_app: MakeApp, postgresql_url: str, first: str
+) -> None:
+    here = urlsplit(postgresql_url)
+    credentials, _, server_at = here.netloc.rpartition("@")
+    mute = await asyncio.start_server(silence, "127.0.0.1", 0)
+    port = 1 if first == "refuses" else mute.sockets[0].getsockname()[1]
+    url = here._replace(netloc=f"{credentials}@127.0.0.1:{port},{server_at}").geturl()
+    app = make_app(a={"url": url, "connect_timeout": 1.0})
+    async with app.app_context():
+        assert await (await get_db("a")).fetchval("SELECT 1") == 1
+    mute.close()
+    await mute.wait_closed()

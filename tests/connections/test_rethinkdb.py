@@ -9,7 +9,7 @@ import pytest
 from quart import Quart
 from rethinkdb import r
 from rethinkdb.asyncio_net.net_asyncio import Connection
-from rethinkdb.errors import ReqlAuthError, ReqlDriverError
+from rethinkdb.errors import ReqlAuthError, ReqlDriverError, ReqlError, ReqlRuntimeError
 
 from service.connections import Connections, ConnectionUnavailable, get_db
 from tests.eventually import until
@@ -128,7 +128,9 @@ async def test_a_wrong_password_is_refused_and_told(make_app: MakeApp, rethinkdb
 
 
 async def test_several_hosts_are_tried_in_turn(make_app: MakeApp, rethinkdb_url: str) -> None:
-    app = make_app(b=rethinkdb_url.replace("127.0.0.1", "127.0.0.1:1,127.0.0.1"))
+    here = urlsplit(rethinkdb_url)
+    credentials, at, server_at = here.netloc.rpartition("@")
+    app = make_app(b=here._replace(netloc=f"{credentials}{at}127.0.0.1:1,{server_at}").geturl())
     assert await port_of(app)
 
 
@@ -143,3 +145,33 @@ async def test_closing_closes_what_is_held_too(app: Quart, rethinkdb_url: str) -
             await r.expr(1).run(b)
     assert connections.stats()["b"].in_use == 0
     assert await port_of(app)
+
+
+@pytest.mark.parametrize("by", ["query", "cursor"])
+async def test_a_lost_connection_is_told_by_queries_and_by_cursors(
+    app: Quart, connections: Connections, by: str
+) -> None:
+    async with app.app_context():
+        b = await get_db("b")
+        table = r.table(f"lost_by_{by}")
+        await r.table_create(f"lost_by_{by}").run(b)
+        feed = await table.changes().run(b)
+        b._instance._streamwriter.transport.abort()
+        with pytest.raises(ReqlError) as raised:
+            await (feed.next() if by == "cursor" else table.count().run(b))
+        unavailable = connections.unavailable(raised.value)
+        assert unavailable is not None
+        assert unavailable.name == "b"
+        assert connections.unavailable(ReqlRuntimeError("mine", r.expr(1), [])) is None
+
+
+@pytest.mark.parametrize("how", ["close", "reconnect"])
+async def test_what_its_user_closed_or_connected_anew_is_not_handed_on(
+    app: Quart, connections: Connections, how: str
+) -> None:
+    async with app.app_context():
+        b = await get_db("b")
+        await getattr(b, how)()
+        port = b.client_port()
+    assert connections.stats()["b"].size == 0
+    assert await port_of(app) != port

@@ -57,15 +57,27 @@ async def test_check_pings_all_at_once_and_is_bounded(make_app: MakeApp, ledger:
     ledger.gate = asyncio.Event()
     app = make_app(x="ledger://x", y="ledger://x", dead="redis://127.0.0.1:1")
     connections = app.extensions["connections"]
-    checks = await connections.check(timeout=0.05)
+    checks = await connections.check(timeout=0.5)
     assert [(check.name, check.ok) for check in checks.values()] == [
         *[("x", False), ("y", False), ("dead", False)]
     ]
-    assert checks["x"].error == "no answer within 0.05 s"
+    assert checks["x"].error == "no answer within 0.5 s"
     assert "Connect" in (checks["dead"].error or "")
     ledger.gate.set()
     checks = await connections.check()
     assert checks["x"].ok
     assert checks["y"].ok
     assert checks["x"].error is None
+    assert ledger.out == 0
+
+
+async def test_a_check_does_not_wait_for_a_release_that_takes_longer(
+    make_app: MakeApp, ledger: Ledger
+) -> None:
+    ledger.release_gate = asyncio.Event()
+    connections = make_app(x="ledger://x").extensions["connections"]
+    assert (await connections.check())["x"].ok
+    assert connections.stats()["x"].in_use == 1
+    ledger.release_gate.set()
+    await connections.close()
     assert ledger.out == 0
