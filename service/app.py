@@ -8,7 +8,7 @@ from typing import Any
 from hypercorn.middleware import ProxyFixMiddleware
 from quart import Quart
 
-import config as configuration
+from config.loading import load
 
 from . import api, errors, health, server_timing
 from .connections import Connections
@@ -26,7 +26,7 @@ def create_app(config: str | object | Mapping[str, Any] | None = None) -> Quart:
         ConfigurationError: says what is wrong and how to set it right.
     """
     app = Quart("service", static_folder=None)
-    configuration.load(app.config, config)
+    load(app, config)
     app.url_map.merge_slashes = False
     Connections(app)
     errors.register(app)
@@ -40,4 +40,4 @@ def create_app(config: str | object | Mapping[str, Any] | None = None) -> Quart:
 def _trust_proxies(app: Quart) -> None:
     hops = app.config["TRUSTED_PROXIES"]
     if hops:
-        app.asgi_app = ProxyFixMiddleware(app.asgi_app, trusted_hops=hops)  # type: ignore
+        app.asgi_app = ProxyFixMiddleware(app.asgi_app, trusted_hops=hops)  # type: ignore[method-assign]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from rethinkdb.errors import ReqlError
 from service import dev
 from service.api import schema
 from service.app import create_app
-from service.connections import Check, Connections, ConnectionsError
+from service.connections import Check, Connections, ConnectionsError, ConnectionUnavailable
+from service.connections.source import told
 from service.embedded import foreground
 from service.embedded.errors import StartupError
 from service.embedded.servers import START
@@ -36,7 +38,17 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except _OPERATIONAL as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(_message(error)) from error
+
+
+def _message(error: Exception) -> str:
+    lost = isinstance(error, ConnectionUnavailable) and error.__cause__
+    return f"{error} ({told(lost)})" if lost else str(error)
+
+
+def _tell_errors_once() -> None:
+    """What the layer logs about a connection, `init` and `check` say themselves."""
+    logging.getLogger("service.connections").addHandler(logging.NullHandler())
 
 
 @click.group(cls=Commands)
@@ -95,6 +107,7 @@ def init() -> None:
 
 
 async def _init() -> None:
+    _tell_errors_once()
     app = create_app()
     try:
         async with app.app_context():
@@ -120,6 +133,7 @@ def check(ctx: click.Context, timeout: float) -> None:
 
 
 async def _checks(seconds: float) -> dict[str, Check]:
+    _tell_errors_once()
     connections: Connections = create_app().extensions["connections"]
     try:
         return await connections.check(seconds)

@@ -78,7 +78,7 @@ async def _servers(
     servers = await unless(stop, start_all(data, missing, progress))
     try:
         urls = {**given, **{name: server.url for name, server in servers.items()}}
-        os.environ.update({_VARIABLES[name]: _decoding(url) for name, url in urls.items()})
+        os.environ.update({_VARIABLES[name]: url for name, url in urls.items()})
         yield
     finally:
         began = time.monotonic()
@@ -90,13 +90,6 @@ def _configured(variable: str) -> bool:
     return any(
         name in (_PREFIX, variable) or name.startswith(f"{variable}__url") for name in os.environ
     )
-
-
-def _decoding(url: str) -> str:
-    """The URL; one for Redis such that text comes back, which is what the API reads."""
-    if url.startswith("redis") and "decode_responses" not in url:
-        return f"{url}{'&' if '?' in url else '?'}decode_responses=true"
-    return url
 
 
 async def _prepare(say: Say) -> int:

@@ -17,6 +17,7 @@ from quart_schema.validation import (
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from .connections import Connections, ConnectionUnavailable, PoolTimeout
+from .connections.source import told
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 10
@@ -132,7 +133,10 @@ async def _connection(error: ConnectionUnavailable | PoolTimeout) -> Response:
 
 
 async def _other(error: Exception) -> Response:
-    """A driver's error because its server is gone, or the first error of a task group."""
+    """Answer for the first error of a task group, or for a connection that was lost.
+
+    Any other error is raised again: Quart logs it with its traceback and answers with a 500.
+    """
     if isinstance(error, ExceptionGroup):
         first: Exception = next(_leaves(error))
         return cast(Response, await current_app.handle_user_exception(first))
@@ -140,6 +144,7 @@ async def _other(error: Exception) -> Response:
     lost = connections.unavailable(error)
     if lost is None:
         raise error
+    current_app.logger.warning("%s %s: %s (%s)", request.method, request.path, lost, told(error))
     return await _connection(lost)
 
 

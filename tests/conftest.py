@@ -95,3 +95,16 @@ def redis_url(server_url: Callable[[str], str]) -> Iterator[str]:
     """A Redis database, by number, that only this process uses."""
     with databases.redis(server_url("redis")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def urls(postgresql_url: str, rethinkdb_url: str, redis_url: str) -> Mapping[str, str]:
+    """The connections of the shipped configuration, by name."""
+    return {"a": postgresql_url, "b": rethinkdb_url, "client": redis_url}
+
+
+@pytest.fixture
+def production(urls: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment that a host gives the service in production."""
+    connections = {f"SERVICE_CONNECTIONS__{name}": url for name, url in urls.items()}
+    return connections | {"SERVICE_SECRET_KEY": "what nobody can guess 0123456789abcdef"}

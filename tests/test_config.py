@@ -8,7 +8,9 @@ import secrets
 import pytest
 from quart import Quart
 
-from config import CHOICES, Development, load
+from config import Development
+from config.loading import CHOICES, load
+from service.app import create_app
 from service.connections import ConfigurationError
 
 KEY = secrets.token_hex()
@@ -33,7 +35,7 @@ def environment(monkeypatch: Environment) -> Environment:
 
 def loaded(choice: object = None) -> dict[str, object]:
     app = Quart("tests")
-    load(app.config, choice)
+    load(app, choice)
     return dict(app.config)
 
 
@@ -142,6 +144,65 @@ def test_a_key_of_digits_is_a_text(environment: Environment) -> None:
 def test_what_is_no_number_is_refused(environment: Environment, value: str) -> None:
     environment.setenv("SERVICE_TOKEN_LIFETIME", value)
     with pytest.raises(ConfigurationError, match="SERVICE_TOKEN_LIFETIME"):
+        loaded("Development")
+
+
+@pytest.mark.parametrize("choice", ["Development", "Production"])
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("SERVICE_CONNECTIONS__a", "5", r"CONNECTIONS\['a'\]: 'int' is no URL"),
+        ("SERVICE_CONNECTIONS__b", "true", r"CONNECTIONS\['b'\]: 'bool' is no URL"),
+        ("SERVICE_CONNECTIONS__client", '["redis://db"]', r"CONNECTIONS\['client'\]: 'list'"),
+        ("SERVICE_CONNECTIONS__a__url", "5", r"CONNECTIONS\['a'\]: 'int' is no URL"),
+        ("SERVICE_CONNECTIONS", '["x"]', "CONNECTIONS is a list"),
+        ("SERVICE_CONNECTIONS", "5", "CONNECTIONS is a int"),
+    ],
+)
+def test_what_is_no_connection_is_refused(
+    environment: Environment, choice: str, name: str, value: str, named: str
+) -> None:
+    kept = {key: url for key, url in COMPLETE.items() if not key.startswith(name)}
+    set_all(environment, kept | {name: value})
+    with pytest.raises(ConfigurationError, match=named):
+        create_app(choice)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"SERVICE_CONNECTIONS__a": "5", "SERVICE_CONNECTIONS__a__max_size": "3"},
+        {"SERVICE_TOKEN_LIFETIME__soon": "3"},
+        {"SERVICE_SECRET_KEY__old": "3"},
+    ],
+)
+def test_a_part_of_what_has_none_is_refused(
+    environment: Environment, values: dict[str, str]
+) -> None:
+    set_all(environment, values)
+    with pytest.raises(ConfigurationError, match=sorted(values)[-1]):
+        create_app("Development")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SERVICE_ARGON2__time_cost", "x"),
+        ("SERVICE_ARGON2__time_cost", "true"),
+        ("SERVICE_ARGON2__memory_cost", "1.5"),
+        ("SERVICE_ARGON2__memory_cost", "31"),
+        ("SERVICE_ARGON2__parallelism", "0"),
+        ("SERVICE_ARGON2__speed", "1"),
+        ("SERVICE_ARGON2", "7"),
+        ("SERVICE_ARGON2", '{"time_cost": 1}'),
+    ],
+)
+def test_what_argon2_cannot_work_with_is_refused(
+    environment: Environment, name: str, value: str
+) -> None:
+    environment.setenv(name, value)
+    named = name.removesuffix("__speed")
+    with pytest.raises(ConfigurationError, match=named):
         loaded("Development")
 
 

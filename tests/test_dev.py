@@ -6,9 +6,10 @@ import asyncio
 import os
 import shlex
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -16,9 +17,10 @@ import pytest
 
 from service.embedded.directory import data_directory
 from service.embedded.ports import bound_socket
+from service.embedded.servers import START
 
-from . import databases
 from .command import Command, running
+from .embedded.running import running as running_server
 
 PORT = ("--port", "0")
 
@@ -147,7 +149,7 @@ async def test_a_second_start_finds_the_data_of_all_three(data: Path) -> None:
         assert (await command.stopped_by(signal.SIGTERM))[0] == 0
 
 
-async def everything(client: httpx.AsyncClient) -> list[object]:
+async def everything(client: httpx.AsyncClient) -> list[dict[str, object]]:
     paths = ("/api/players", "/api/matches", "/api/leaderboard")
     return [(await client.get(path)).raise_for_status().json() for path in paths]
 
@@ -171,17 +173,24 @@ async def test_data_in_use_is_one_clear_line(data: Path) -> None:
     assert "in use" in errors
 
 
-@pytest.fixture
-def fresh_postgresql_url(server_url: Callable[[str], str]) -> Iterator[str]:
-    """A PostgreSQL database in which nobody has any players."""
-    with databases.postgresql(server_url("postgresql")) as url:
-        yield url
-
-
-@pytest.mark.parametrize("variable", ["POSTGRESQL_URL", "SERVICE_CONNECTIONS__a"])
-async def test_a_server_that_is_there_is_used(variable: str, fresh_postgresql_url: str) -> None:
-    async with serving(**{variable: fresh_postgresql_url}) as (command, client):
-        assert "postgresql is up" not in " ".join(command.lines)
-        assert not [child for child in command.descendants() if child.name() == "postgres"]
-        assert (await client.get("/api/players")).json()["players"]
-        assert (await command.stopped_by(signal.SIGTERM))[0] == 0
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("postgresql", "POSTGRESQL_URL"),
+        ("postgresql", "SERVICE_CONNECTIONS__a"),
+        ("rethinkdb", "RETHINKDB_URL"),
+        ("redis", "REDIS_URL"),
+    ],
+)
+async def test_a_server_that_is_there_is_used(name: str, variable: str, data: Path) -> None:
+    async with running_server(START[name], data) as server:
+        # The URL of a server, not of a database on it.
+        url = urlsplit(server.url)._replace(path="")
+        async with serving(**{variable: url.geturl()}) as (command, client):
+            assert f"{name} is up" not in " ".join(command.lines)
+            players, matches, leaderboard = await everything(client)
+            assert players["players"]
+            assert matches["matches"]
+            assert leaderboard["leaderboard"]
+            assert url.port in connected_ports(psutil.Process(command.process.pid))
+            assert (await command.stopped_by(signal.SIGTERM))[0] == 0

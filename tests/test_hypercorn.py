@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from service.embedded.ports import free_port
 
 from . import serverside
 from .command import ROOT, Command, running_program
+from .eventually import until
 
 BIN = Path(sys.executable).parent
 
@@ -60,14 +61,6 @@ async def refuses(url: str) -> bool:
     return False
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            if await condition():
-                return
-            await asyncio.sleep(0.01)
-
-
 def to_process(command: Command) -> None:
     command.process.send_signal(signal.SIGTERM)
 
@@ -91,9 +84,9 @@ async def test_on_sigterm_requests_in_flight_finish_and_then_the_pools_close(
             httpx.AsyncClient() as client,
         ):
             request = asyncio.create_task(client.get(f"{url}/wait?token=hush", timeout=30))
-            await until(lambda: waiting(observer))
+            await until(lambda: waiting(observer), 30)
             terminate(command)
-            await until(lambda: refuses(f"{url}/nothing"))
+            await until(lambda: refuses(f"{url}/nothing"), 30)
             assert not request.done()
             await observer.execute("SELECT pg_advisory_unlock(1)")
             assert (await request).text == "done"
@@ -125,19 +118,8 @@ async def sessions_abandoned(observer: asyncpg.Connection[asyncpg.Record]) -> in
     return count
 
 
-@pytest.fixture
-def environment(postgresql_url: str, rethinkdb_url: str, redis_url: str) -> Mapping[str, str]:
-    """What a host gives a service in production."""
-    return {
-        "SERVICE_SECRET_KEY": "what nobody can guess 0123456789abcdef",
-        "SERVICE_CONNECTIONS__a": postgresql_url,
-        "SERVICE_CONNECTIONS__b": rethinkdb_url,
-        "SERVICE_CONNECTIONS__client": f"{redis_url}?decode_responses=true",
-    }
-
-
-async def test_serves_the_shipped_application(environment: Mapping[str, str]) -> None:
-    async with hypercorn("service.app:create_app()", **environment) as (command, url):
+async def test_serves_the_shipped_application(production: Mapping[str, str]) -> None:
+    async with hypercorn("service.app:create_app()", **production) as (command, url):
         async with httpx.AsyncClient() as client:
             ready = await client.get(f"{url}/readyz")
         assert ready.status_code == 200
@@ -147,12 +129,12 @@ async def test_serves_the_shipped_application(environment: Mapping[str, str]) ->
         assert "Traceback" not in errors
 
 
-async def test_the_procfile_runs_as_it_stands(environment: Mapping[str, str]) -> None:
+async def test_the_procfile_runs_as_it_stands(production: Mapping[str, str]) -> None:
     lines = (ROOT / "Procfile").read_text().splitlines()
     processes = dict(line.split(": ", 1) for line in lines)
     assert list(processes) == ["release", "web"]
     port = str(free_port())
-    shell = {**environment, "PORT": port, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    shell = {**production, "PORT": port, "PATH": f"{BIN}:{os.environ['PATH']}"}
     async with running_program("sh", "-c", processes["release"], **shell) as release:
         assert await release.ended() == (0, "")
     async with running_program("sh", "-c", processes["web"], **shell) as web:

@@ -71,6 +71,10 @@ async def follow(app: Quart, match_id: UUID, place: _Place) -> AsyncIterator[str
                     except ReqlTimeoutError:
                         yield _HEARTBEAT
                         continue
+                    if "error" in change:
+                        raise ReqlError(change["error"])
+                    if change["new_val"] is None:
+                        return  # Deleted: a client that comes back gets a 404.
                     match = Match(**change["new_val"])
                     yield _event(match)
                     if match.state == "finished":

@@ -30,6 +30,9 @@ blueprint = Blueprint("matches", __name__, url_prefix="/api/matches")
 
 MATCHES = r.table("matches")
 
+MOST_MOVES = 1000
+"""Moves of one match: it is one document, read and written as a whole at every move."""
+
 
 class Challenge(Body):
     """Whom to play."""
@@ -67,7 +70,9 @@ class Match(BaseModel):
     id: UUID
     players: Annotated[list[PlayerId], Field(min_length=2, max_length=2)]
     state: State
-    moves: Annotated[list[Move], Field(description="In the order they were made.")]
+    moves: Annotated[
+        list[Move], Field(description=f"In the order they were made, {MOST_MOVES} at most.")
+    ]
     winner_id: PlayerId | None
     created_at: datetime
     finished_at: datetime | None
@@ -133,11 +138,20 @@ async def read(match_id: UUID) -> Match:
 @validate_request(NewMove)
 @validate_response(Match)
 async def move(match_id: UUID, data: NewMove) -> Match:
-    """Make a move in a match of yours."""
+    """Make a move in a match of yours.
+
+    A 409 says that the match is finished (`match-finished`), or that it has all the moves a match
+    may have (`too-many-moves`).
+    """
     made = {"player_id": g.player_id, "move": data.move, "at": r.now()}
-    match, changed = await _change(match_id, lambda match: {"moves": match["moves"].append(made)})
+
+    def change(match: Any) -> Any:
+        more = {"moves": match["moves"].append(made)}
+        return r.branch(match["moves"].count() < MOST_MOVES, more, {})
+
+    match, changed = await _change(match_id, change)
     if not changed:
-        raise _finished(match)
+        raise _finished(match) if match.state == "finished" else _too_many_moves()
     return match
 
 
@@ -244,6 +258,11 @@ def _existing(match_id: UUID, document: Mapping[str, Any] | None) -> Match:
 def _finished(match: Match) -> Problem:
     detail = f"The match is finished; the winner is {match.winner_id}."
     return Problem(409, "match-finished", "Match finished", detail)
+
+
+def _too_many_moves() -> Problem:
+    detail = f"The match has {MOST_MOVES} moves, and may have no more."
+    return Problem(409, "too-many-moves", "Too many moves", detail)
 
 
 def _not_among(field: str, problem: str, allowed: str) -> Problem:

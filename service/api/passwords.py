@@ -5,22 +5,42 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from quart import current_app
 
+from service.errors import Problem, retry_after
+
 R = TypeVar("R")
 
+RETRY_AFTER = 2
+"""Seconds until somebody who was turned away should come back."""
+
 # A hash takes a core and 64 MiB for some tens of milliseconds: more at once would only wait longer.
-_threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="argon2")
+_AT_ONCE = os.cpu_count() or 1
+_threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="argon2")
+_unfinished: set[Future[Any]] = set()
+
+
+class TooManyPasswords(Problem):
+    """``PASSWORDS_WAITING`` passwords wait for a thread already."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503,
+            "too-many-passwords",
+            "Too many passwords",
+            "More passwords wait to be hashed than this process can hash soon.",
+            headers=retry_after(RETRY_AFTER),
+        )
 
 
 async def hash_password(password: str) -> str:
-    """The hash to store for ``password``."""
+    """The hash to store for ``password``. Raises `TooManyPasswords`."""
     hasher = _hasher()
     return await _in_thread(lambda: hasher.hash(password))
 
@@ -28,7 +48,8 @@ async def hash_password(password: str) -> str:
 async def verify_password(stored: str | None, password: str) -> bool:
     """Whether ``password`` is the one that was hashed to ``stored``.
 
-    Takes as long when nothing is stored, so that nobody can tell which names exist.
+    Takes as long when nothing is stored, so that nobody can tell which names exist. Raises
+    `TooManyPasswords`.
     """
     hasher = _hasher()
 
@@ -63,4 +84,10 @@ def _decoy(hasher: PasswordHasher) -> str:
 
 
 async def _in_thread(work: Callable[[], R]) -> R:
-    return await asyncio.get_running_loop().run_in_executor(_threads, work)
+    if len(_unfinished) >= _AT_ONCE + current_app.config["PASSWORDS_WAITING"]:
+        raise TooManyPasswords
+    future = _threads.submit(work)
+    _unfinished.add(future)
+    # Also when it is cancelled while it waits. One that is being worked on runs to its end.
+    future.add_done_callback(_unfinished.discard)
+    return await asyncio.wrap_future(future)

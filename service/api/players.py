@@ -63,7 +63,8 @@ class PageQuery(BaseModel):
 async def create(data: NewPlayer) -> tuple[Player, int, dict[str, str]]:
     """Become a player.
 
-    Names differ by more than the case of their letters.
+    Names differ by more than the case of their letters. When too many passwords wait to be
+    hashed, a 503 (`too-many-passwords`) says when to come back.
     """
     password_hash = await hash_password(data.password)
     connection = await get_db("a", asyncpg.Connection)

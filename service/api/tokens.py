@@ -15,7 +15,7 @@ from service.connections import get_db
 from service.errors import Problem, answers, retry_after
 
 from .fields import Body
-from .passwords import hash_password, is_outdated, verify_password
+from .passwords import TooManyPasswords, hash_password, is_outdated, verify_password
 from .players import Name
 from .rate_limit import count_attempt
 
@@ -46,7 +46,8 @@ class Token(BaseModel):
 async def create(data: Credentials) -> Token:
     """Get a token.
 
-    The answer to an unknown name and to a wrong password is the same.
+    The answer to an unknown name and to a wrong password is the same. When too many passwords
+    wait to be checked, a 503 (`too-many-passwords`) says when to come back.
     """
     await _limit_attempts(data.name)
     # No connection is held while a password is hashed: that takes longer than all queries.
@@ -80,7 +81,10 @@ async def _limit_attempts(name: str) -> None:
 
 
 async def _renew_hash(player_id: int, stored: str, password: str) -> None:
-    renewed = await hash_password(password)
+    try:
+        renewed = await hash_password(password)
+    except TooManyPasswords:
+        return  # The next log-in is soon enough.
     async with get_db("a", asyncpg.Connection) as connection:
         # Only the hash that was verified: the password may have been changed since.
         await connection.execute(

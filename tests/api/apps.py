@@ -49,13 +49,3 @@ async def served(app: Quart) -> AsyncIterator[str]:
     finally:
         stop.set()
         await serving
-
-
-async def until(condition: Any, seconds: float = 10.0) -> None:
-    """Wait until ``condition()``, which may be a coroutine function, holds."""
-    async with asyncio.timeout(seconds):
-        while True:
-            holds = condition()
-            if await holds if asyncio.iscoroutine(holds) else holds:
-                return
-            await asyncio.sleep(0.01)

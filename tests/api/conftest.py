@@ -51,12 +51,6 @@ def new_name() -> str:
 
 
 @pytest.fixture(scope="session")
-def urls(postgresql_url: str, rethinkdb_url: str, redis_url: str) -> Mapping[str, str]:
-    """The `CONNECTIONS` of the shipped configuration, with everything created."""
-    return {"a": postgresql_url, "b": rethinkdb_url, "client": redis_url}
-
-
-@pytest.fixture(scope="session")
 def world(urls: Mapping[str, str]) -> World:
     """The players, made by an app that has closed all it opened."""
 

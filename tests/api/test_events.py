@@ -11,10 +11,14 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 from quart import Quart
+from rethinkdb.asyncio_net.net_asyncio import Connection
 
+from service.api.matches import MATCHES
+from service.connections import get_db
+from tests.eventually import until
 from tests.serverside import rethinkdb_connections
 
-from .apps import close, make_app, served, until
+from .apps import close, make_app, served
 from .conftest import NewMatch, World
 
 
@@ -222,3 +226,35 @@ async def test_a_stream_whose_database_goes_ends_with_when_to_come_back(
         assert await events.next() is None
     async with stream(url, match_id) as events:
         assert await events.next() is not None
+
+
+async def test_a_stream_ends_when_its_match_is_deleted(
+    app: Quart, url: str, new_match: NewMatch
+) -> None:
+    match_id = await new_match()
+    async with stream(url, match_id) as events:
+        await events.next()
+        async with app.app_context():
+            await MATCHES.get(match_id).delete().run(await get_db("b", Connection))
+        assert await events.next() is None
+    async with stream(url, match_id) as events:
+        assert events.response.status_code == 404
+
+
+async def test_a_stream_that_has_missed_changes_ends_with_when_to_come_back(
+    app: Quart, url: str, new_match: NewMatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Missing:
+        """The table, whose feeds say at once that they have skipped something."""
+
+        def get(self, match_id: str) -> Missing:
+            return self
+
+        def changes(self, **options: Any) -> Any:
+            return MATCHES.changes(**options).map(lambda _: {"error": "skipped 3 elements."})
+
+    match_id = await new_match()
+    monkeypatch.setattr("service.api.events.MATCHES", Missing())
+    async with stream(url, match_id) as events:
+        assert await events.next() == Event("", "", None)
+        assert await events.next() is None

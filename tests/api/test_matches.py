@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from typing import Any
 
 import pytest
+from quart import Quart
 from quart.typing import TestClientProtocol as Client
+from rethinkdb import r
+from rethinkdb.asyncio_net.net_asyncio import Connection
+
+from service.api.matches import MATCHES, MOST_MOVES
+from service.connections import get_db
 
 from .conftest import NewMatch, Somebody, World
 
@@ -116,6 +123,30 @@ async def test_no_move_is_kept_after_the_end(
     assert statuses.count(200) == len(at_the_end)
     assert statuses.count(409) == 11 - len(at_the_end)
     assert statuses[-1] == 409
+
+
+async def test_a_match_has_only_so_many_moves(
+    app: Quart, world: World, new_match: NewMatch
+) -> None:
+    match_id = await new_match()
+    moves = [{"player_id": world.ann.id, "move": "x", "at": r.now()}] * (MOST_MOVES - 1)
+    async with app.app_context():
+        connection = await get_db("b", Connection)
+        await MATCHES.get(match_id).update({"moves": moves}).run(connection)
+
+    async def move(client: Client) -> Any:
+        path = f"/api/matches/{match_id}/moves"
+        return await client.post(path, json={"move": "y"}, headers=world.bob.auth)
+
+    responses = await asyncio.gather(*(move(app.test_client()) for _ in range(5)))
+    refused = [response for response in responses if response.status_code != 200]
+
+    assert len(refused) == 4
+    for response in refused:
+        problem = await response.get_json()
+        assert response.status_code == 409
+        assert problem["type"] == "/problems/too-many-moves"
+        assert str(MOST_MOVES) in problem["detail"]
 
 
 @pytest.mark.parametrize("move", ["", "a" * 65, "tab\t", "nul\0", "newline\n", "é", "\ud800", 7])

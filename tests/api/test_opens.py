@@ -128,7 +128,11 @@ ROWS = [
 
 
 async def connected(urls: Mapping[str, str], mark: str) -> Opened:
-    """The connections there are from here, as the servers say; those of an app with this mark."""
+    """The connections of an app with this mark, as PostgreSQL and Redis tell them.
+
+    RethinkDB's server only counts the clients of everybody, other workers' included: for `b` the
+    operating system tells which sockets this process has open.
+    """
     postgresql = await asyncpg.connect(urls["a"])
     sessions = await postgresql.fetchval(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1", mark

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,18 +11,9 @@ import psutil
 import pytest
 
 from service.embedded import postgresql
-from service.embedded.errors import DirectoryInUse, PortInUse, StartupError
-from service.embedded.ports import bound_socket
-from service.embedded.process import Server
+from service.embedded.errors import StartupError
 
-
-@asynccontextmanager
-async def running(data: Path, port: int | None = None) -> AsyncIterator[Server]:
-    server = await postgresql.start(data, port)
-    try:
-        yield server
-    finally:
-        await server.stop()
+from .running import running
 
 
 async def execute(url: str, statement: str) -> object:
@@ -36,25 +25,14 @@ async def execute(url: str, statement: str) -> object:
 
 
 async def test_starts_answers_and_stops(data: Path) -> None:
-    async with running(data) as server:
+    async with running(postgresql.start, data) as server:
         assert "PostgreSQL" in str(await execute(server.url, "SELECT version()"))
     assert server.process.returncode == 0
     assert not psutil.pid_exists(server.pid)
 
 
-async def test_listens_on_loopback_only(data: Path) -> None:
-    async with running(data) as server:
-        process = psutil.Process(server.pid)
-        listening = {
-            connection.laddr.ip
-            for connection in process.net_connections()
-            if connection.status == psutil.CONN_LISTEN
-        }
-        assert listening == {"127.0.0.1"}
-
-
 async def test_wants_the_password(data: Path) -> None:
-    async with running(data) as server:
+    async with running(postgresql.start, data) as server:
         parts = urlsplit(server.url)
         assert parts.password is not None
         assert parts.password not in repr(server)
@@ -65,26 +43,26 @@ async def test_wants_the_password(data: Path) -> None:
 
 
 async def test_keeps_what_was_committed_when_killed_and_starts_again(data: Path) -> None:
-    async with running(data) as server:
+    async with running(postgresql.start, data) as server:
         await execute(server.url, "CREATE TABLE kept AS SELECT 42 AS answer")
         server.kill()
         assert (data / "cluster" / "postmaster.pid").exists()
-    async with running(data) as server:
+    async with running(postgresql.start, data) as server:
         assert await execute(server.url, "SELECT answer FROM kept") == 42
 
 
 async def test_a_pid_file_that_names_a_living_process_is_no_obstacle(data: Path) -> None:
-    async with running(data) as server:
+    async with running(postgresql.start, data) as server:
         server.kill()
     stale = data / "cluster" / "postmaster.pid"
     lines = stale.read_text().splitlines()
     stale.write_text("\n".join([str(os.getpid()), *lines[1:]]))
-    async with running(data) as server:
+    async with running(postgresql.start, data) as server:
         assert server.running
 
 
 async def test_stops_at_once_with_clients_connected(data: Path) -> None:
-    async with running(data) as server:
+    async with running(postgresql.start, data) as server:
         connection = await asyncpg.connect(server.url)
         await server.stop(grace=5)
         assert server.process.returncode == 0
@@ -92,23 +70,8 @@ async def test_stops_at_once_with_clients_connected(data: Path) -> None:
             await connection.fetchval("SELECT 1")
 
 
-async def test_a_second_start_on_the_same_directory_is_one_clear_line(data: Path) -> None:
-    async with running(data) as server:
-        with pytest.raises(DirectoryInUse, match=f"^{data} is in use: .* already$"):
-            await postgresql.start(data)
-        assert server.running
-
-
-async def test_a_port_in_use_is_one_clear_line(data: Path) -> None:
-    with bound_socket("127.0.0.1", 0) as taken:
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(PortInUse, match=f"^cannot listen on 127.0.0.1 port {port}: .*in use$"):
-            await postgresql.start(data, port)
-
-
 async def test_a_server_that_ends_early_shows_the_end_of_its_log(data: Path) -> None:
-    async with running(data):
+    async with running(postgresql.start, data):
         pass
     (data / "cluster" / "PG_VERSION").write_text("1\n")
     with pytest.raises(StartupError, match="incompatible with server") as raised:
@@ -120,13 +83,13 @@ async def test_an_initdb_that_was_interrupted_is_done_again(data: Path) -> None:
     unfinished = data / "unfinished"
     unfinished.mkdir()
     (unfinished / "PG_VERSION").write_text("18\n")
-    async with running(data) as server:
+    async with running(postgresql.start, data) as server:
         assert await execute(server.url, "SELECT 1") == 1
 
 
 async def test_works_below_a_directory_that_is_closed_to_others(data: Path) -> None:
     closed = data / "closed"
     closed.mkdir(mode=0o700)
-    async with running(closed / "postgresql") as server:
+    async with running(postgresql.start, closed / "postgresql") as server:
         assert await execute(server.url, "SELECT 1") == 1
     assert closed.stat().st_mode & 0o077 in (0o000, 0o001)

@@ -104,13 +104,7 @@ def _encoded(key: SortKey) -> bytes:
 
 def check_primary_key(value: Datum) -> None:
     """Refuse what cannot be a primary key, in RethinkDB's words."""
-    if value is None or (type(value) is dict and PSEUDOTYPE not in value):
-        raise wrong_type(
-            "Primary keys must be either a number, string, bool, pseudotype or array "
-            f"(got type {type_name(value)}):\n{printed_short(value)}",
-            value,
-        )
-    _check_parts(value)
+    _check_key(value, "Primary keys must be either a number, string, bool, pseudotype or array")
     if type(value) is str and len(value.encode("utf-8", "surrogatepass")) > LONGEST_PRIMARY_KEY:
         raise QueryLogicError(
             f"Primary key too long (max {LONGEST_PRIMARY_KEY} characters): {printed(value)}"
@@ -119,12 +113,13 @@ def check_primary_key(value: Datum) -> None:
 
 def check_secondary_key(value: Datum) -> None:
     """Refuse what cannot be in a secondary index, in RethinkDB's words."""
+    _check_key(value, "Secondary keys must be a number, string, bool, pseudotype, or array")
+
+
+def _check_key(value: Datum, rule: str) -> None:
     if value is None or (type(value) is dict and PSEUDOTYPE not in value):
-        raise wrong_type(
-            "Secondary keys must be a number, string, bool, pseudotype, or array "
-            f"(got type {type_name(value)}):\n{printed_short(value)}",
-            value,
-        )
+        problem = f"{rule} (got type {type_name(value)}):\n{printed_short(value)}"
+        raise wrong_type(problem, value)
     _check_parts(value)
 
 

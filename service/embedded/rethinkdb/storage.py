@@ -1,7 +1,7 @@
 """Databases, tables and indexes in memory.
 
-Every change of a catalog is also told as an event (a JSON array) to `Catalog.record`; `apply`
-does what such an event says, so that a list of events is all it takes to have the data again.
+Every change of a catalog is also told as an event (a JSON array) to `Catalog.record`; `replay`
+does what such events say, so that a list of events is all it takes to have the data again.
 """
 
 from __future__ import annotations
@@ -258,9 +258,12 @@ class Catalog:
     ) -> Table:
         if name in database.tables:
             raise OpFailedError(f"Table `{database.name}.{name}` already exists.")
-        table = Table(
-            database, name, primary_key, id=id, durability=durability, record=self._record_change
-        )
+
+        # Looked up at each change: the server sets it when the journal has been replayed.
+        def record(event: Event) -> None:
+            self.record(event)
+
+        table = Table(database, name, primary_key, id=id, durability=durability, record=record)
         database.tables[name] = table
         self.record(["create_table", database.name, name, primary_key, durability, table.id])
         return table
@@ -281,9 +284,6 @@ class Catalog:
     def drop_index(self, table: Table, name: str) -> None:
         del table.indexes[name]
         self.record(["drop_index", table.id, name])
-
-    def _record_change(self, event: Event) -> None:
-        self.record(event)
 
     def events(self) -> Iterator[Event]:
         """What has to happen to an empty catalog to become this one."""

@@ -21,6 +21,18 @@ ERRORS: list[tuple[Any, str, str]] = [
     (r.expr([1]).append(2) + "x", "ReqlQueryLogicError", "Expected type ARRAY but found STRING"),
     (r.expr({}) + 1, "ReqlQueryLogicError", "Expected type NUMBER but found OBJECT"),
     (r.expr(1).upcase(), "ReqlQueryLogicError", "Expected type STRING but found NUMBER"),
+    *[
+        (r.expr("x").match(pattern), "ReqlQueryLogicError",
+         f"Error in regexp `{pattern}` (portion `{portion}`): invalid {problem}: {portion}")
+        for pattern, portion, problem in [
+            ("a(?=b)", "(?=", "perl operator"), ("a(?!b)", "(?!", "perl operator"),
+            ("(?<=a)b", "(?<", "perl operator"), ("(?<!a)b", "(?<", "perl operator"),
+            ("(?>a)", "(?>", "perl operator"), ("(a)?(?(1)b|c)", "(?(", "perl operator"),
+            (r"(a)\1", r"\1", "escape sequence"),
+            ("(?P<n>a)(?P=n)", "(?P=n)", "named capture group"),
+            ("a++", "++", "repetition operator"), ("a{2}+", "{2}+", "repetition operator"),
+        ]
+    ],
     (r.expr([1, 2]).nth(5), "ReqlNonExistenceError", "Index out of bounds: 5"),
     (r.expr([1, 2])[-3], "ReqlNonExistenceError", "Index out of bounds: -3"),
     (r.expr([]).avg(), "ReqlNonExistenceError", "Cannot take the average of an empty stream.  (If "

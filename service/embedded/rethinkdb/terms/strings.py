@@ -5,21 +5,44 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
 
 from service.embedded.rethinkdb.compiler import Query
 from service.embedded.rethinkdb.errors import QueryLogicError
 from service.embedded.rethinkdb.registry import term
 from service.embedded.rethinkdb.values import Datum, expect, expect_integer
 
+_UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+# What Python's regular expressions have and RE2's, which are the server's, do not.
+_FOREIGN = re.compile(
+    r"""
+    (?P<escape_sequence>\\[1-9Z])
+    | \\.
+    | \[\^?\]?(?:\\.|[^]\\])*\]
+    | (?P<named_capture_group>\(\?P[=>][^)]*\)?)
+    | (?P<perl_operator>\(\?[imsU-]*[^imsUP:)-])
+    | (?P<repetition_operator>[*+?]\+|\{\d+(?:,\d*)?\}\+)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> re.Pattern[str]:
+    for token in _FOREIGN.finditer(pattern):
+        if token.lastgroup is not None:
+            problem = f"invalid {token.lastgroup.replace('_', ' ')}: {token[0]}"
+            raise _error_in(pattern, token[0], problem)
     try:
         return re.compile(pattern)
     except re.error as error:
-        raise QueryLogicError(
-            f"Error in regexp `{pattern}` (portion `{pattern}`): {error.msg}"
-        ) from None
+        raise _error_in(pattern, pattern, error.msg) from None
+
+
+def _error_in(pattern: str, portion: str, problem: str) -> QueryLogicError:
+    return QueryLogicError(f"Error in regexp `{pattern}` (portion `{portion}`): {problem}")
 
 
 @term("MATCH", datums=True)
@@ -69,9 +92,9 @@ def _with_marks(text: str) -> list[str]:
 
 @term("UPCASE", datums=True)
 def upcase(query: Query, text: Datum) -> str:
-    return str(expect("STRING", text).upper())
+    return str(expect("STRING", text).translate(_UPPER))
 
 
 @term("DOWNCASE", datums=True)
 def downcase(query: Query, text: Datum) -> str:
-    return str(expect("STRING", text).lower())
+    return str(expect("STRING", text).translate(_LOWER))

@@ -193,8 +193,7 @@ def update(
         new = change.datum(old) if isinstance(change, Function) else to_datum(change)
         return old if new is None else merge_datums(old, new)
 
-    if not deterministic and not truthy(to_datum(non_atomic)):
-        raise QueryLogicError(_NOT_DETERMINISTIC)
+    _check_atomic(deterministic, non_atomic)
     return _write_all(target, updated, durability, return_changes)
 
 
@@ -209,12 +208,16 @@ def replace(
     return_changes: Value = False,
     deterministic: bool = True,
 ) -> Datum:
-    if not deterministic and not truthy(to_datum(non_atomic)):
-        raise QueryLogicError(_NOT_DETERMINISTIC)
+    _check_atomic(deterministic, non_atomic)
     if isinstance(change, Function):
         return _write_all(target, change.datum, durability, return_changes)
     new = to_datum(change)
     return _write_all(target, lambda old: new, durability, return_changes)
+
+
+def _check_atomic(deterministic: bool, non_atomic: Value) -> None:
+    if not deterministic and not truthy(to_datum(non_atomic)):
+        raise QueryLogicError(_NOT_DETERMINISTIC)
 
 
 @term("DELETE")
