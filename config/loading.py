@@ -40,6 +40,7 @@ def load(app: Quart, choice: str | object | Mapping[str, Any] | None = None) -> 
     _from_environment(app)
     config.from_mapping(overrides)
     config["CONNECTIONS"] = _tables(config["CONNECTIONS"])
+    _check_secret(app.config)
     _check_numbers(config)
     _check_argon2(config["ARGON2"])
     _check_event_streams(config)
@@ -102,6 +103,11 @@ def _from_environment(app: Quart) -> None:
         fallbacks = config["SECRET_KEY_FALLBACKS"]
         several = fallbacks if isinstance(fallbacks, list) else [fallbacks]
         config["SECRET_KEY_FALLBACKS"] = [str(fallback) for fallback in several]
+
+
+def _check_secret(config: Mapping[str, Any]) -> None:
+    if config["SECRET_KEY"] == "":
+        raise ConfigurationError(f"{PREFIX}_SECRET_KEY is empty; allowed: a secret text")
 
 
 def _check_numbers(config: Mapping[str, Any]) -> None:

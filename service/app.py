@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hypercorn.middleware import ProxyFixMiddleware
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from quart import Quart
+from werkzeug.routing import IntegerConverter
 
 from config.loading import load
 
@@ -28,16 +30,36 @@ def create_app(config: str | object | Mapping[str, Any] | None = None) -> Quart:
     app = Quart("service", static_folder=None)
     load(app, config)
     app.url_map.merge_slashes = False
+    app.url_map.converters["int"] = AsciiIntegerConverter
     Connections(app)
     errors.register(app)
     server_timing.register(app)
     app.register_blueprint(health.blueprint)
     api.register(app)
     _trust_proxies(app)
+    _take_empty_paths(app)
     return app
+
+
+class AsciiIntegerConverter(IntegerConverter):
+    """Numbers in paths, written in the digits 0 to 9 only."""
+
+    regex = "[0-9]+"
 
 
 def _trust_proxies(app: Quart) -> None:
     hops = app.config["TRUSTED_PROXIES"]
     if hops:
         app.asgi_app = ProxyFixMiddleware(app.asgi_app, trusted_hops=hops)  # type: ignore[method-assign]
+
+
+def _take_empty_paths(app: Quart) -> None:
+    # A request line may be "GET ?x HTTP/1.1", which Quart's adapter does not expect.
+    inner = app.asgi_app
+
+    async def asgi_app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] != "lifespan" and not scope["path"]:
+            scope["path"] = "/"
+        await inner(scope, receive, send)
+
+    app.asgi_app = asgi_app  # type: ignore[method-assign]

@@ -17,6 +17,7 @@ from hypercorn.config import Config
 
 from service.api import schema, seed
 from service.app import create_app
+from service.connections.configuration import redacted
 from service.embedded.directory import data_directory
 from service.embedded.foreground import Stopped, stop_signals, unless
 from service.embedded.ports import bound_socket
@@ -74,7 +75,11 @@ async def _servers(
     def progress(name: str, seconds: float) -> None:
         say(f"{name} is up ({seconds:.1f} s)")
 
-    missing = [name for name in START if name not in given and not _configured(_VARIABLES[name])]
+    there = [name for name in START if name in given or _configured(_VARIABLES[name])]
+    for name in there:
+        url = given.get(name) or os.environ.get(_VARIABLES[name])
+        say(f"{name} is there already: {redacted(url) if url else 'see ' + _PREFIX}")
+    missing = [name for name in START if name not in there]
     servers = await unless(stop, start_all(data, missing, progress))
     try:
         urls = {**given, **{name: server.url for name, server in servers.items()}}

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
+import asyncpg
 from pydantic import BaseModel, ValidationError
 from quart import Quart, Response, current_app, json, request
 from quart_schema import RequestSchemaValidationError
@@ -14,7 +15,13 @@ from quart_schema.validation import (
     QUART_SCHEMA_REQUEST_ATTRIBUTE,
     QuerystringValidationError,
 )
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from rethinkdb.errors import ReqlOpFailedError
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+)
 
 from .connections import Connections, ConnectionUnavailable, PoolTimeout
 from .connections.source import told
@@ -110,6 +117,11 @@ async def _http(error: HTTPException) -> Response:
             code, error.type, error.title, error.description, error.members, error.headers
         )
     detail = error.description
+    if isinstance(error, NotFound):
+        detail = "Nothing is at this path. The API is described at /docs."
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        allowed = ", ".join(sorted(error.valid_methods))
+        detail = f"{request.method} is not allowed at this path; allowed: {allowed}."
     if isinstance(error, RequestEntityTooLarge):
         detail = f"The body may have {current_app.config['MAX_CONTENT_LENGTH']} bytes at most."
     headers = dict(error.get_headers())
@@ -143,9 +155,17 @@ async def _other(error: Exception) -> Response:
     connections: Connections = current_app.extensions["connections"]
     lost = connections.unavailable(error)
     if lost is None:
+        if _lacks_tables(error):
+            current_app.logger.error("A table is missing: has 'service init' been run?")
         raise error
-    current_app.logger.warning("%s %s: %s (%s)", request.method, request.path, lost, told(error))
+    current_app.logger.warning("%s %r: %s (%s)", request.method, request.path, lost, told(error))
     return await _connection(lost)
+
+
+def _lacks_tables(error: Exception) -> bool:
+    if isinstance(error, ReqlOpFailedError):
+        return "does not exist" in error.message
+    return isinstance(error, asyncpg.UndefinedTableError)
 
 
 def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:

@@ -108,3 +108,11 @@ def production(urls: Mapping[str, str]) -> Mapping[str, str]:
     """The environment that a host gives the service in production."""
     connections = {f"SERVICE_CONNECTIONS__{name}": url for name, url in urls.items()}
     return connections | {"SERVICE_SECRET_KEY": "what nobody can guess 0123456789abcdef"}
+
+
+@pytest.fixture(autouse=True)
+def no_configuration_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test's app is configured by the test, not by the shell it is run from."""
+    for name in list(os.environ):
+        if name.startswith("SERVICE_"):
+            monkeypatch.delenv(name)

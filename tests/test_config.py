@@ -206,6 +206,12 @@ def test_what_argon2_cannot_work_with_is_refused(
         loaded("Development")
 
 
+def test_an_empty_secret_is_refused(environment: Environment) -> None:
+    environment.setenv("SERVICE_SECRET_KEY", "")
+    with pytest.raises(ConfigurationError, match="SERVICE_SECRET_KEY is empty"):
+        loaded("Development")
+
+
 def test_event_streams_leave_something_to_other_requests(environment: Environment) -> None:
     environment.setenv("SERVICE_CONNECTIONS__b__max_size", "5")
     with pytest.raises(ConfigurationError, match="SERVICE_EVENT_STREAMS=5"):

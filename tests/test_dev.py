@@ -188,6 +188,9 @@ async def test_a_server_that_is_there_is_used(name: str, variable: str, data: Pa
         url = urlsplit(server.url)._replace(path="")
         async with serving(**{variable: url.geturl()}) as (command, client):
             assert f"{name} is up" not in " ".join(command.lines)
+            [said] = [line for line in command.lines if f"{name} is there already" in line]
+            assert f"@{url.hostname}:{url.port}" in said
+            assert str(url.password) not in said
             players, matches, leaderboard = await everything(client)
             assert players["players"]
             assert matches["matches"]

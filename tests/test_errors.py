@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
@@ -11,10 +11,12 @@ import pytest
 from quart import Quart, abort
 from quart.typing import TestClientProtocol as Client
 from redis.exceptions import ConnectionError as RedisConnectionError
+from rethinkdb import r
 
 from service.connections import get_db
 from service.errors import Problem
-from tests.api.apps import make_app, served
+from tests.api.apps import close, make_app, served
+from tests.eventually import until
 
 
 @pytest.fixture
@@ -219,3 +221,57 @@ async def test_who_never_stops_sending_is_not_waited_for(
         async with asyncio.timeout(10):
             assert (await reader.readline()).startswith(b"HTTP/1.1 404")
         writer.close()
+
+
+@pytest.fixture
+async def live(urls: Mapping[str, str]) -> AsyncIterator[Quart]:
+    """The app with servers that are there."""
+    app = make_app(urls, PROPAGATE_EXCEPTIONS=False)
+    yield app
+    await close(app)
+
+
+async def test_who_sends_slowly_holds_no_connection(
+    live: Quart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.body.LINGER", 60)
+    connections = live.extensions["connections"]
+    async with served(live) as url:
+        port = int(url.rpartition(":")[2])
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /api/players/999999 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+        await until(lambda: connections.stats()["a"].opened == 1)
+        await until(lambda: connections.stats()["a"].in_use == 0)
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "target", ["?x", "/docs/" + "a" * 5000, "/api/players/%D9%A3", "/api/players/%0A1"]
+)
+async def test_odd_paths_are_not_found(app: Quart, target: str) -> None:
+    async with served(app) as url:
+        port = int(url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert b"application/problem+json" in answer
+    assert b"/docs" in answer
+
+
+async def test_a_missing_table_is_told_with_what_to_do(
+    live: Quart, caplog: pytest.LogCaptureFixture
+) -> None:
+    @live.get("/postgresql")
+    async def postgresql() -> str:
+        return str(await (await get_db("a")).execute("SELECT * FROM missing"))
+
+    @live.get("/rethinkdb")
+    async def rethinkdb() -> str:
+        return str(await r.table("missing").run(await get_db("b")))
+
+    for path in ("/postgresql", "/rethinkdb"):
+        caplog.clear()
+        assert (await live.test_client().get(path)).status_code == 500
+        assert "has 'service init' been run?" in caplog.text

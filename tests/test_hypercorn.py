@@ -96,7 +96,7 @@ async def test_on_sigterm_requests_in_flight_finish_and_then_the_pools_close(
         assert await serverside.postgresql_sessions(postgresql_url) == 1
         assert await sessions_abandoned(observer) == abandoned
         (line,) = [line for line in command.lines if "/wait" in line]
-        assert '"GET /wait 1.1" 200' in line
+        assert '"GET /wait HTTP/1.1" 200' in line
         assert "hush" not in line
     finally:
         await observer.close()

@@ -7,9 +7,11 @@ from contextlib import suppress
 from typing import Any
 
 import quart
-from quart import Quart, Response, request
+from quart import Quart, Response, current_app, request
 from quart.wrappers.request import Body
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from service.connections import Connections
 
 LINGER = 2.0
 """Seconds to let a client finish sending a body that nobody wants."""
@@ -71,6 +73,10 @@ async def _linger(response: Response) -> Response:
     """Closed while it still sends, a connection is reset, and the client never sees the answer."""
     sends = {"Content-Length", "Transfer-Encoding"} & set(request.headers.keys())
     if response.status_code >= 400 and sends and isinstance(request.body, ReceivedBody):
+        if not request.body.received.is_set():
+            # Whoever sends slowly keeps nobody from the databases.
+            connections: Connections = current_app.extensions["connections"]
+            await connections.give_back()
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER):
                 await request.body.received.wait()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from quart import Blueprint, Response, send_from_directory, url_for
 from quart_schema import hide
+from werkzeug.exceptions import NotFound
 
 blueprint = Blueprint("docs", __name__, url_prefix="/docs")
 
@@ -53,4 +54,7 @@ async def page() -> Response:
 @hide
 async def file(name: str) -> Response:
     """One of Swagger UI's own files."""
-    return await send_from_directory(FILES, name)
+    try:
+        return await send_from_directory(FILES, name)
+    except OSError as error:
+        raise NotFound from error  # a name that no file can have

@@ -48,10 +48,10 @@ async def _run(name: str, port: int | None, data: Path, say: Callable[[str], Non
 
 @contextmanager
 def stop_signals() -> Iterator[asyncio.Event]:
-    """An event that SIGINT and SIGTERM set, instead of what they do otherwise."""
+    """An event that Ctrl-C, SIGTERM and the end of the terminal set, instead of ending us."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    signals = (signal.SIGINT, signal.SIGTERM)
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, stop.set)
     try:
