@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rethinkdb.ql2_pb2 import Response
 
-from .errors import OpFailedError, QueryLogicError, ReqlError
+from .errors import OpFailedError, QueryLogicError, ReqlError, TimeLimitError
 from .sequences import SKIP, Row, Step, Stream, Watch
 from .storage import SYSTEM_DATABASE, Document
 from .values import Datum, SortKey, equal, sort_key
@@ -114,8 +114,11 @@ class Feed(ABC):
             self._push(key, {"old_val": before, "new_val": after}, _kind(before, after))
 
     def table_gone(self) -> None:
+        self._abort(OpFailedError("Changefeed aborted (table unavailable)."))
+
+    def _abort(self, error: ReqlError) -> None:
         self.stop()
-        self._error = OpFailedError("Changefeed aborted (table unavailable).")
+        self._error = error
         self.wake()
 
     def _shown(self, key: SortKey, document: Document | None) -> Datum:
@@ -128,6 +131,9 @@ class Feed(ABC):
         for step in self.watch.steps:
             try:
                 value = step(value)
+            except TimeLimitError as error:
+                self._abort(error)
+                return None
             except ReqlError:
                 return None
             if value is SKIP:

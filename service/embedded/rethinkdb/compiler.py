@@ -12,12 +12,14 @@ from functools import partial
 from typing import Final
 
 from .errors import CompileError, Frame, QueryLogicError, ReqlError
-from .functions import ROW, Function, Json, Node, Scope, is_deterministic
+from .evaluation import hold
+from .functions import ATOMIC, ROW, Function, Json, Node, Scope, is_deterministic
 from .registry import NAMES, NUMBERS, TERMS, Term
 from .sequences import (
     Grouped,
     Opaque,
     Value,
+    is_datum,
     to_array,
     to_datum,
     to_finite,
@@ -44,7 +46,10 @@ _PASS_LITERALS: Final = frozenset(
 
 
 class Query:
-    """What the terms of one query share: the data, its options, its idea of now."""
+    """What the terms of one query share: the data, its options, its idea of now.
+
+    `atomic` if nothing else may happen while it runs: it writes, or begins to follow a table.
+    """
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class Query:
             "timezone": "+00:00",
         }
         self.array_limit = 100_000
+        self.atomic = False
         compiler = Compiler(self)
         self._options = {
             name: compiler.node(term, (name,)) for name, term in (options or {}).items()
@@ -79,6 +85,10 @@ class Query:
         if type(value) is list and len(value) <= self.array_limit:
             return value
         return to_array(to_finite(value), self.array_limit)
+
+    def datum(self, value: Value) -> Datum:
+        """A value as data, sequences as arrays within the query's limit."""
+        return value if is_datum(value) and type(value) is not list else self.array(value)
 
 
 class Constant:
@@ -132,6 +142,9 @@ class Compiler:
             raise CompileError(f"Unknown term type {kind}.", path)
         if spec.name == "LITERAL" and not literals:
             return _stray_literal
+        if kind in ATOMIC:
+            self._query.atomic = True
+            hold()
         return self._call(spec, arguments, options, path, literals and kind in _PASS_LITERALS)
 
     def _call(
@@ -213,9 +226,14 @@ class Compiler:
         self, arguments: list[Json], options: dict[str, Json], path: Path, literals: bool
     ) -> Node:
         """`[...]`."""
+        query = self._query
         nodes = [self.node(term, (*path, i), literals=literals) for i, term in enumerate(arguments)]
         if any(_is_args(term) for term in arguments):
-            return lambda scope: [to_datum(v) for v in _splice(arguments, nodes, scope, None)]
+            return lambda scope: query.array(
+                [to_datum(v) for v in _splice(arguments, nodes, scope, None)]
+            )
+        if len(nodes) > query.array_limit:
+            return lambda scope: query.array([to_datum(node(scope)) for node in nodes])
         if all(type(node) is Constant for node in nodes):
             return Constant([node({}) for node in nodes])
         return lambda scope: [to_datum(node(scope)) for node in nodes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,7 @@ from .errors import (
     ReqlError,
     ResourceLimitError,
 )
+from .evaluation import Evaluation, hold
 from .handshake import Handshake, HandshakeError
 from .sequences import (
     Grouped,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .server import StandIn
 
 HANDSHAKE_SECONDS: Final = 10.0
+_MOST_UNTAKEN_BYTES: Final = 64 * 1024
 _TYPE: Final = Response.ResponseType
 _QUERY: Final = _Query.QueryType
 _log = logging.getLogger(__name__)
@@ -67,7 +69,10 @@ GLOBAL_OPTIONS: Final = frozenset(
 
 
 class Connection(asyncio.Protocol):
-    """Speaks the protocol on one socket. Every request is answered once, none in two parts."""
+    """Speaks the protocol on one socket.
+
+    Requests are taken one after the other, and only while the client reads the answers.
+    """
 
     def __init__(self, server: StandIn) -> None:
         self._server = server
@@ -76,6 +81,8 @@ class Connection(asyncio.Protocol):
         self._handshake: Handshake | None = Handshake(server.users)
         self._cursors: dict[int, Cursor] = {}
         self._running: Job | None = None
+        self._evaluation: Evaluation | None = None
+        self._unread = False
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self.address = ""
@@ -93,6 +100,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
+        if self._evaluation is not None:
+            self._evaluation.stop()
+            self._evaluation = self._running = None
         for cursor in self._cursors.values():
             cursor.close()
         self._cursors.clear()
@@ -101,12 +111,11 @@ class Connection(asyncio.Protocol):
         self._server.connections.discard(self)
 
     def pause_writing(self) -> None:
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self._unread = True
 
     def resume_writing(self) -> None:
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self._unread = False
+        asyncio.get_running_loop().call_soon(self._serve)
 
     def close(self) -> None:
         if self._transport is not None:
@@ -116,12 +125,44 @@ class Connection(asyncio.Protocol):
         self._buffer += data
         if self._handshake is not None and not self._log_in(self._handshake):
             return
+        self._serve()
+
+    def _serve(self) -> None:
+        """Take requests until one needs another turn or the client is behind with reading."""
         try:
-            for token, payload in wire.frames(self._buffer):
-                self._receive(token, payload)
+            while not self._busy and (frame := wire.take(self._buffer)) is not None:
+                self._receive(*frame)
         except wire.TooLarge as error:
             self._send(wire.client_error(error.token, str(error)))
             self._hang_up()
+        if self._transport is None:
+            return
+        if self._busy and len(self._buffer) > _MOST_UNTAKEN_BYTES:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    @property
+    def _busy(self) -> bool:
+        return self._unread or self._evaluation is not None
+
+    def _evaluate(self, work: Callable[[], bytes]) -> None:
+        self._evaluation = Evaluation(work)
+        self._work()
+
+    def _work(self) -> None:
+        assert self._evaluation is not None
+        answer = self._evaluation.run()
+        if answer is None:
+            asyncio.get_running_loop().call_soon(self._work_on)
+        else:
+            self._evaluation = self._running = None
+            self._send(answer)
+
+    def _work_on(self) -> None:
+        if self._evaluation is not None:
+            self._work()
+            self._serve()
 
     def _log_in(self, handshake: Handshake) -> bool:
         try:
@@ -187,17 +228,16 @@ class Connection(asyncio.Protocol):
         if token in self._cursors:
             self._send(wire.client_error(token, f"ERROR: duplicate token {token}"))
             return
-        self._running = Job(term)
-        try:
-            answer = self._answer(token, options, self._running, term)
-        finally:
-            self._running = None
-        if options.get("noreply") is True:
-            cursor = self._cursors.pop(token, None)
-            if cursor is not None:
-                cursor.close()
-        else:
-            self._send(answer)
+        self._running = job = Job(term)
+        answer = self._no_reply if options.get("noreply") is True else self._answer
+        self._evaluate(partial(answer, token, options, job, term))
+
+    def _no_reply(self, token: int, options: dict[str, Any], job: Job, term: Any) -> bytes:
+        self._answer(token, options, job, term)
+        cursor = self._cursors.pop(token, None)
+        if cursor is not None:
+            cursor.close()
+        return b""
 
     def _answer(self, token: int, options: dict[str, Any], job: Job, term: Any) -> bytes:
         try:
@@ -221,9 +261,7 @@ class Connection(asyncio.Protocol):
     def _result(self, token: int, query: Query, value: Value, job: Job) -> bytes:
         extra = ',"p":[]' if query.option("profile") is True else ""
         if isinstance(value, Grouped):
-            groups = [
-                [key, item if is_datum(item) else query.array(item)] for key, item in value.groups
-            ]
+            groups = [[key, query.datum(item)] for key, item in value.groups]
             value = {PSEUDOTYPE: "GROUPED_DATA", "data": groups}
         elif isinstance(value, (Stream, TableSlice)):
             stream = to_stream(value)
@@ -241,6 +279,8 @@ class Connection(asyncio.Protocol):
         return wire.response(token, _TYPE.SUCCESS_ATOM, [to_datum(value)], extra)
 
     def _batch(self, cursor: Cursor, extra: str = "") -> bytes:
+        if cursor.atomic:
+            hold()
         try:
             answer, last = cursor.batch(extra)
             cursor.waiting = answer is None
@@ -256,7 +296,7 @@ class Connection(asyncio.Protocol):
         if cursor is None:
             self._send(wire.client_error(token, f"Token {token} not in stream cache."))
         elif cursor.ready():
-            self._send(self._batch(cursor))
+            self._evaluate(partial(self._batch, cursor))
         else:
             cursor.waiting = True
 
@@ -278,7 +318,8 @@ class Connection(asyncio.Protocol):
     def _deliver(self, cursor: Cursor) -> None:
         cursor.scheduled = False
         if self._cursors.get(cursor.token) is cursor and cursor.waiting and cursor.ready():
-            self._send(self._batch(cursor))
+            # Never None: what a feed gives is atomic.
+            self._send(Evaluation(partial(self._batch, cursor)).run() or b"")
 
 
 def _as_reql_error(error: Exception) -> ReqlError:

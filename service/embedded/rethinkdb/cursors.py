@@ -34,6 +34,7 @@ class Cursor:
     def __init__(self, token: int, query: Query, stream: Stream, job: Job) -> None:
         self.token = token
         self.job = job
+        self.atomic = query.atomic
         self.waiting = False
         self.scheduled = False
         self.feed: Feed | None = stream.feed

@@ -39,6 +39,10 @@ class ResourceLimitError(ReqlError):
     type = Response.ErrorType.RESOURCE_LIMIT
 
 
+class TimeLimitError(ResourceLimitError):
+    """The evaluation took too long."""
+
+
 class OpFailedError(ReqlError):
     """The operation could not be done, as on a table that does not exist."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from .errors import QueryLogicError
+from .evaluation import step
 from .registry import NUMBERS
 from .sequences import Opaque, Value, to_datum, unexpected
 from .values import (
@@ -32,6 +33,25 @@ _MAKE_ARRAY: Final = NUMBERS["MAKE_ARRAY"]
 _FUNC: Final = NUMBERS["FUNC"]
 _UUID: Final = NUMBERS["UUID"]
 _VAR: Final = NUMBERS["VAR"]
+ATOMIC: Final = frozenset(
+    NUMBERS[name]
+    for name in [
+        "CHANGES",
+        "DB_CREATE",
+        "DB_DROP",
+        "DELETE",
+        "FOR_EACH",
+        "INDEX_CREATE",
+        "INDEX_DROP",
+        "INDEX_RENAME",
+        "INSERT",
+        "REPLACE",
+        "TABLE_CREATE",
+        "TABLE_DROP",
+        "UPDATE",
+    ]
+)
+"""Terms that change something, or begin to follow it."""
 _NOT_DETERMINISTIC: Final = frozenset(
     NUMBERS[name]
     for name in [
@@ -85,6 +105,7 @@ class Function(Opaque):
         self._single = parameters[0] if len(parameters) == 1 else None
 
     def __call__(self, *arguments: Datum) -> Value:
+        step()
         if self._single is not None and len(arguments) == 1:
             scope = {**self._scope, self._single: arguments[0], ROW: arguments[0]}
             return self._body(scope)

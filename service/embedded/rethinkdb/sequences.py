@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .errors import QueryLogicError, ResourceLimitError
+from .evaluation import stepping
 from .keys import EVERYTHING, Range
 from .storage import Database, Document, Table
 from .values import (
@@ -108,13 +109,13 @@ class Stream(Opaque):
                 "Cannot call a terminal (`reduce`, `count`, etc.) on an infinite stream "
                 "(such as a changefeed)."
             )
-        return iter(self.items)
+        return stepping(self.items)
 
     def map(self, step: Step, *, selection: bool = False) -> Value:
         """This with a step done on each element; still a selection only if that is asked for."""
         if self.feed is not None:
             return Stream((), feed=self.feed.then(step))
-        out = (made for made in map(step, self.items) if made is not SKIP)
+        out = (made for made in map(step, stepping(self.items)) if made is not SKIP)
         table = self.table if selection else None
         if self.is_array:
             items = list(out)
@@ -126,15 +127,22 @@ class Stream(Opaque):
         return Stream(out, table=table, watch=watch, endless=self.endless)
 
     def derived(
-        self, items: Iterable[Datum], term: str, *, selection: bool = False, cut: bool = False
+        self,
+        items: Iterable[Datum],
+        term: str,
+        *,
+        selection: bool = False,
+        cut: bool = False,
+        limit: int | None = None,
     ) -> Value:
         """Other elements made of this, lazily, as many if not `cut`.
 
-        `term` says how they are made, for a changefeed to refuse.
+        `term` says how they are made, for a changefeed to refuse. Raises `ResourceLimitError` if
+        they are to be an array and more than `limit`.
         """
         table = self.table if selection else None
         if self.is_array:
-            made = list(items)
+            made = list(items) if limit is None else to_array(items, limit)
             return made if table is None else Stream(made, is_array=True, table=table)
         refusal = f"Cannot call `changes` after `{term}`."
         return Stream(items, table=table, watch=refusal, endless=self.endless and not cut)

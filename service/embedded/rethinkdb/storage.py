@@ -7,11 +7,11 @@ does what such events say, so that a list of events is all it takes to have the 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from .errors import OpFailedError, ReqlError
+from .errors import OpFailedError, ReqlError, TimeLimitError
 from .keys import (
     EVERYTHING,
     KeyOrder,
@@ -48,9 +48,14 @@ class Index:
         self._order = KeyOrder(lambda: self._entries)
 
     def values(self, document: Document) -> list[Datum]:
-        """What the document is indexed under; nothing if the function fails on it."""
+        """What the document is indexed under; nothing if the function fails on it.
+
+        Raises `TimeLimitError`.
+        """
         try:
             value = self._function(document)
+        except TimeLimitError:
+            raise
         except ReqlError:
             return []
         found = []
@@ -62,17 +67,20 @@ class Index:
             found.append(key)
         return found
 
-    def add(self, primary: SortKey, document: Document) -> None:
-        for value in self.values(document):
-            key = sort_key(value)
+    def keys(self, document: Document) -> list[SortKey]:
+        """The keys of the document's values."""
+        return [sort_key(value) for value in self.values(document)]
+
+    def add(self, primary: SortKey, keys: Iterable[SortKey]) -> None:
+        for key in keys:
             documents = self._entries.get(key)
             if documents is None:
                 documents = self._entries[key] = {}
                 self._order.add(key)
             documents[primary] = documents.get(primary, 0) + 1
 
-    def remove(self, primary: SortKey, document: Document) -> None:
-        for key in {sort_key(value) for value in self.values(document)}:
+    def remove(self, primary: SortKey, keys: Iterable[SortKey]) -> None:
+        for key in set(keys):
             documents = self._entries[key]
             del documents[primary]
             if not documents:
@@ -131,24 +139,31 @@ class Table:
     def put(self, key: SortKey, document: Document) -> None:
         """Store a document, new or instead of the one with the same primary key."""
         old = self.documents.get(key)
-        if old is not None:
-            for index in self.indexes.values():
-                index.remove(key, old)
+        # Indexes can fail: all of them are asked before anything is changed.
+        left = [] if old is None else self._index_keys(old)
+        entered = self._index_keys(document)
+        for index, keys in left:
+            index.remove(key, keys)
         self.documents[key] = document
         if old is None:
             self._primary.add(key)
             self._natural.add((hash_shard(key), key))
-        for index in self.indexes.values():
-            index.add(key, document)
+        for index, keys in entered:
+            index.add(key, keys)
         self._changed(["put", self.id, document], key, old, document)
 
     def remove(self, key: SortKey) -> None:
-        old = self.documents.pop(key)
+        old = self.documents[key]
+        left = self._index_keys(old)
+        del self.documents[key]
         self._primary.remove(key)
         self._natural.remove((hash_shard(key), key))
-        for index in self.indexes.values():
-            index.remove(key, old)
+        for index, keys in left:
+            index.remove(key, keys)
         self._changed(["remove", self.id, old[self.primary_key]], key, old, None)
+
+    def _index_keys(self, document: Document) -> list[tuple[Index, list[SortKey]]]:
+        return [(index, index.keys(document)) for index in self.indexes.values()]
 
     def _changed(
         self, event: Event, key: SortKey, old: Document | None, new: Document | None
@@ -195,7 +210,7 @@ class Table:
 
     def add_index(self, index: Index) -> None:
         for key, document in self.documents.items():
-            index.add(key, document)
+            index.add(key, index.keys(document))
         self.indexes[index.name] = index
 
 

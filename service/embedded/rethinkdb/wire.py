@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from rethinkdb.ql2_pb2 import Response
@@ -38,22 +38,19 @@ class TooLarge(Exception):
         self.token = token
 
 
-def frames(buffer: bytearray) -> Iterator[tuple[int, bytes]]:
-    """Take the complete frames out of the buffer: token and payload. Raises `TooLarge`."""
-    start = 0
-    try:
-        while len(buffer) - start >= _HEADER.size:
-            token, size = _HEADER.unpack_from(buffer, start)
-            if size > LARGEST_QUERY:
-                raise TooLarge(token, size)
-            end = start + _HEADER.size + size
-            if len(buffer) < end:
-                return
-            payload = bytes(buffer[start + _HEADER.size : end])
-            start = end
-            yield token, payload
-    finally:
-        del buffer[:start]
+def take(buffer: bytearray) -> tuple[int, bytes] | None:
+    """Take the first frame out of the buffer, if it is whole: token, payload. Raises `TooLarge`."""
+    if len(buffer) < _HEADER.size:
+        return None
+    token, size = _HEADER.unpack_from(buffer)
+    if size > LARGEST_QUERY:
+        raise TooLarge(token, size)
+    end = _HEADER.size + size
+    if len(buffer) < end:
+        return None
+    payload = bytes(buffer[_HEADER.size : end])
+    del buffer[:end]
+    return token, payload
 
 
 def _frame(token: int, payload: str) -> bytes:

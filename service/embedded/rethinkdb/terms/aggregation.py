@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from typing import Any
 
 from service.embedded.rethinkdb.compiler import Query
 from service.embedded.rethinkdb.errors import NonExistenceError, QueryLogicError
+from service.embedded.rethinkdb.evaluation import stepping
 from service.embedded.rethinkdb.functions import field_or_function, matcher, to_function
 from service.embedded.rethinkdb.keys import EVERYTHING
 from service.embedded.rethinkdb.registry import term
@@ -17,7 +19,6 @@ from service.embedded.rethinkdb.sequences import (
     Stream,
     TableSlice,
     Value,
-    is_datum,
     to_datum,
     to_finite,
     to_stream,
@@ -157,7 +158,7 @@ def fold(
         if final_emit is not None:
             yield from expect("ARRAY", to_function(final_emit).datum(current))
 
-    return stream.derived(emitted(), "fold")
+    return stream.derived(emitted(), "fold", limit=query.array_limit)
 
 
 @term("CONTAINS")
@@ -246,22 +247,15 @@ def _key(function: Callable[[Datum], Datum], item: Datum) -> Datum:
         return None
 
 
-def _group_keys(keys: list[Datum], *, multi: bool) -> list[Datum]:
+def _group_keys(keys: list[Datum], *, multi: bool) -> Iterator[Datum]:
     """The groups an element belongs to; with `multi` one for each element of an array."""
-    if not multi:
-        return [keys[0] if len(keys) == 1 else keys]
-    combined: list[list[Datum]] = [[]]
-    for key in keys:
-        choices = key if type(key) is list else [key]
-        combined = [[*chosen, choice] for chosen in combined for choice in choices]
-    return [chosen[0] if len(keys) == 1 else chosen for chosen in combined]
+    choices = [key if multi and type(key) is list else [key] for key in keys]
+    for chosen in stepping(product(*choices)):
+        yield chosen[0] if len(keys) == 1 else list(chosen)
 
 
 @term("UNGROUP", grouped=False)
 def ungroup(query: Query, groups: Value) -> list[Datum]:
     if not isinstance(groups, Grouped):
         raise unexpected("GROUPED_DATA", groups)
-    return [
-        {"group": key, "reduction": query.array(value) if not is_datum(value) else value}
-        for key, value in groups.groups
-    ]
+    return [{"group": key, "reduction": query.datum(value)} for key, value in groups.groups]

@@ -34,7 +34,7 @@ def add(query: Query, first: Datum, *rest: Datum) -> Datum:
         if kind is str:
             total = total + expect("STRING", value)
         elif kind is list:
-            total = [*total, *expect("ARRAY", value)]
+            total = query.array([*total, *expect("ARRAY", value)])
         else:
             total = number(expect("NUMBER", total) + expect("NUMBER", value))
     return total

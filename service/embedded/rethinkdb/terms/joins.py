@@ -37,7 +37,7 @@ def _join(query: Query, left: Value, right: Value, function: Value, *, outer: bo
             if outer and alone:
                 yield {"left": item}
 
-    return stream.derived(joined(), "concat_map")
+    return stream.derived(joined(), "concat_map", limit=query.array_limit)
 
 
 @term("EQ_JOIN")
@@ -66,7 +66,7 @@ def eq_join(
                 for found in table.equal_to(name, [key]):
                     yield {"left": item, "right": found}
 
-    return stream.derived(joined(), "eq_join")
+    return stream.derived(joined(), "eq_join", limit=query.array_limit)
 
 
 @term("ZIP")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
+
+import re2  # type: ignore[import-untyped]
 
 from service.embedded.rethinkdb.compiler import Query
 from service.embedded.rethinkdb.errors import QueryLogicError
@@ -15,51 +15,34 @@ from service.embedded.rethinkdb.values import Datum, expect, expect_integer
 _UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
-# What Python's regular expressions have and RE2's, which are the server's, do not.
-_FOREIGN = re.compile(
-    r"""
-    (?P<escape_sequence>\\[1-9Z])
-    | \\.
-    | \[\^?\]?(?:\\.|[^]\\])*\]
-    | (?P<named_capture_group>\(\?P[=>][^)]*\)?)
-    | (?P<perl_operator>\(\?[imsU-]*[^imsUP:)-])
-    | (?P<repetition_operator>[*+?]\+|\{\d+(?:,\d*)?\}\+)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    for token in _FOREIGN.finditer(pattern):
-        if token.lastgroup is not None:
-            problem = f"invalid {token.lastgroup.replace('_', ' ')}: {token[0]}"
-            raise _error_in(pattern, token[0], problem)
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise _error_in(pattern, pattern, error.msg) from None
-
-
-def _error_in(pattern: str, portion: str, problem: str) -> QueryLogicError:
-    return QueryLogicError(f"Error in regexp `{pattern}` (portion `{portion}`): {problem}")
+_OPTIONS = re2.Options()
+_OPTIONS.log_errors = False
 
 
 @term("MATCH", datums=True)
 def match(query: Query, text: Datum, pattern: Datum) -> Datum:
-    subject = expect("STRING", text)
-    found = _compiled(expect("STRING", pattern)).search(subject)
+    subject: bytes = expect("STRING", text).encode("utf-8", "surrogatepass")
+    expression: str = expect("STRING", pattern)
+    try:
+        compiled = re2.compile(expression.encode("utf-8", "surrogatepass"), _OPTIONS)
+    except re2.error as error:
+        problem = error.args[0].decode("utf-8", "replace")
+        portion = problem.partition(": ")[2]
+        raise QueryLogicError(
+            f"Error in regexp `{expression}` (portion `{portion}`): {problem}"
+        ) from None
+    found = compiled.search(subject)
     if found is None:
         return None
 
     def part(group: int) -> Datum:
-        if found.group(group) is None:
+        start, end = found.span(group)
+        if start < 0:
             return None
-        start, end = (len(subject[:place].encode()) for place in found.span(group))
-        return {"str": found.group(group), "start": start, "end": end}
+        part = subject[start:end].decode("utf-8", "surrogatepass")
+        return {"str": part, "start": start, "end": end}
 
-    groups = [part(group) for group in range(1, found.re.groups + 1)]
-    return {**part(0), "groups": groups}
+    return {**part(0), "groups": [part(group) for group in range(1, compiled.groups + 1)]}
 
 
 @term("SPLIT", datums=True)

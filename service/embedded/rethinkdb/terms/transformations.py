@@ -56,7 +56,8 @@ def map_(query: Query, sequence: Value, *others_and_function: Value) -> Value:
 @term("CONCAT_MAP")
 def concat_map(query: Query, sequence: Value, function: Value) -> Value:
     stream, made = to_stream(sequence), to_function(function)
-    return stream.derived((out for item in stream for out in to_stream(made(item))), "concat_map")
+    items = (out for item in stream for out in to_stream(made(item)))
+    return stream.derived(items, "concat_map", limit=query.array_limit)
 
 
 @term("FILTER", lazy_options=frozenset(["default"]))
@@ -125,4 +126,5 @@ def union(query: Query, *sequences: Value, interleave: Value = True) -> Value:
         items: Any = sorted_by([item for stream in streams for item in stream], functions)
     else:
         items = (item for stream in streams for item in stream)
-    return Stream((), is_array=is_array, endless=endless).derived(items, "union")
+    joined = Stream((), is_array=is_array, endless=endless)
+    return joined.derived(items, "union", limit=query.array_limit)

@@ -138,7 +138,7 @@ def _text(value: Datum) -> str:
 
 def _parsed(text: str) -> Datum:
     try:
-        if "_" in text:
+        if "_" in text or not text.isascii():
             raise ValueError
         return number(float(text))
     except ValueError:
