@@ -6,7 +6,6 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import perf_counter
 from typing import Any
 
 import asyncpg
@@ -17,6 +16,7 @@ from rethinkdb.errors import ReqlTimeoutError
 
 from service.connections import Connections, ConnectionUnavailable, PoolTimeout, get_db
 from tests.eventually import until
+from tests.mute import mute_server
 
 from .conftest import MakeApp
 from .ledger import Ledger
@@ -51,24 +51,12 @@ async def test_a_backend_that_is_down_is_named_with_the_drivers_error(
 async def test_a_backend_that_accepts_and_says_nothing_takes_the_connect_timeout(
     make_app: MakeApp, scheme: str
 ) -> None:
-    accepted: list[asyncio.StreamWriter] = []
-
-    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        accepted.append(writer)
-
-    server = await asyncio.start_server(silence, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    app = make_app(mute={"url": f"{scheme}://127.0.0.1:{port}/0", "connect_timeout": 0.2})
-    async with app.app_context():
-        started = perf_counter()
-        with pytest.raises(ConnectionUnavailable):
-            await get_db("mute")
-        assert perf_counter() - started < 2
-    await app.extensions["connections"].close()
-    for writer in accepted:
-        writer.close()
-    server.close()
-    await server.wait_closed()
+    async with mute_server() as port:
+        app = make_app(mute={"url": f"{scheme}://127.0.0.1:{port}/0", "connect_timeout": 0.2})
+        async with app.app_context(), asyncio.timeout(5):
+            with pytest.raises(ConnectionUnavailable):
+                await get_db("mute")
+        await app.extensions["connections"].close()
 
 
 async def test_the_next_await_tries_again(ledger_app: Quart, ledger: Ledger) -> None:
@@ -80,22 +68,24 @@ async def test_the_next_await_tries_again(ledger_app: Quart, ledger: Ledger) -> 
         await get_db("x")
 
 
+async def use(app: Quart) -> Any:
+    """Open `x` in a context of its own."""
+    async with app.app_context():
+        return await get_db("x")
+
+
 async def test_repeated_failures_make_attempts_fail_at_once_until_one_finds_it_back(
     make_app: MakeApp, ledger: Ledger
 ) -> None:
     app = make_app(x={"url": "ledger://x", "fail_after": 2, "fail_for": 60.0})
     source = app.extensions["connections"].here().source("x")
 
-    async def attempt() -> Any:
-        async with app.app_context():
-            return await get_db("x")
-
     ledger.failing = OSError("down")
     for _ in range(2):
         with pytest.raises(ConnectionUnavailable, match="OSError"):
-            await attempt()
+            await use(app)
     with pytest.raises(ConnectionUnavailable, match="2 attempts in a row failed") as raised:
-        await attempt()
+        await use(app)
     assert raised.value.__cause__ is ledger.failing
     assert 0 < raised.value.retry_after <= 60
     assert ledger.count("acquire") == 2
@@ -103,16 +93,16 @@ async def test_repeated_failures_make_attempts_fail_at_once_until_one_finds_it_b
     ledger.gate = asyncio.Event()
     ledger.entered.clear()
     source._retry_at = 0.0  # the 60 seconds are over
-    probe = asyncio.create_task(attempt())
+    probe = asyncio.create_task(use(app))
     await ledger.entered.wait()
-    others = await asyncio.gather(*(attempt() for _ in range(20)), return_exceptions=True)
+    others = await asyncio.gather(*(use(app) for _ in range(20)), return_exceptions=True)
     assert all(isinstance(other, ConnectionUnavailable) for other in others)
     assert ledger.count("acquire") == 3
 
     ledger.failing = None
     ledger.gate.set()
     await probe
-    await asyncio.gather(*(attempt() for _ in range(20)))
+    await asyncio.gather(*(use(app) for _ in range(20)))
 
 
 async def test_a_probe_that_is_cancelled_leaves_the_next_to_find_out(
@@ -121,22 +111,18 @@ async def test_a_probe_that_is_cancelled_leaves_the_next_to_find_out(
     app = make_app(x={"url": "ledger://x", "fail_after": 1, "fail_for": 60.0})
     source = app.extensions["connections"].here().source("x")
 
-    async def attempt() -> Any:
-        async with app.app_context():
-            return await get_db("x")
-
     ledger.failing = OSError("down")
     with pytest.raises(ConnectionUnavailable):
-        await attempt()
+        await use(app)
     ledger.gate = asyncio.Event()
     ledger.entered.clear()
     source._retry_at = 0.0  # the 60 seconds are over
-    probe = asyncio.create_task(attempt())
+    probe = asyncio.create_task(use(app))
     await ledger.entered.wait()
     probe.cancel()
     await asyncio.wait([probe])
     ledger.failing, ledger.gate = None, None
-    await attempt()
+    await use(app)
 
 
 async def test_a_used_up_pool_times_out_and_serves_first_come_first(

@@ -14,6 +14,7 @@ from quart import Quart
 
 from service.connections import get_db
 from service.connections.session_state import Trace, trace_of
+from tests.mute import mute_server
 
 from .conftest import MakeApp
 
@@ -244,23 +245,15 @@ def test_what_sql_may_leave_behind(sql: str, trace: Trace) -> None:
     assert trace_of(sql) is trace
 
 
-async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A server that accepts and says nothing."""
-    await reader.read()
-    writer.close()
-
-
 @pytest.mark.parametrize("first", ["refuses", "says nothing"])
 async def test_several_hosts_are_tried_in_turn(
     make_app: MakeApp, postgresql_url: str, first: str
 ) -> None:
     here = urlsplit(postgresql_url)
     credentials, _, server_at = here.netloc.rpartition("@")
-    mute = await asyncio.start_server(silence, "127.0.0.1", 0)
-    port = 1 if first == "refuses" else mute.sockets[0].getsockname()[1]
-    url = here._replace(netloc=f"{credentials}@127.0.0.1:{port},{server_at}").geturl()
-    app = make_app(a={"url": url, "connect_timeout": 1.0})
-    async with app.app_context():
-        assert await (await get_db("a")).fetchval("SELECT 1") == 1
-    mute.close()
-    await mute.wait_closed()
+    async with mute_server() as mute:
+        port = 1 if first == "refuses" else mute
+        url = here._replace(netloc=f"{credentials}@127.0.0.1:{port},{server_at}").geturl()
+        app = make_app(a={"url": url, "connect_timeout": 1.0})
+        async with app.app_context():
+            assert await (await get_db("a")).fetchval("SELECT 1") == 1
