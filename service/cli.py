@@ -16,7 +16,7 @@ from service import dev
 from service.api import schema
 from service.app import create_app
 from service.connections import Check, Connections, ConnectionsError, ConnectionUnavailable
-from service.connections.source import told
+from service.connections.redaction import told
 from service.embedded import foreground
 from service.embedded.errors import StartupError
 from service.embedded.servers import START

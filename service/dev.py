@@ -17,7 +17,7 @@ from hypercorn.config import Config
 
 from service.api import schema, seed
 from service.app import create_app
-from service.connections.configuration import redacted
+from service.connections.redaction import redacted
 from service.embedded.directory import data_directory
 from service.embedded.foreground import Stopped, stop_signals, unless
 from service.embedded.ports import bound_socket

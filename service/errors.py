@@ -24,7 +24,7 @@ from werkzeug.exceptions import (
 )
 
 from .connections import Connections, ConnectionUnavailable, PoolTimeout
-from .connections.source import told
+from .connections.redaction import told
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 10

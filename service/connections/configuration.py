@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 from .backend import Backend, BackendFactory, Settings, backend_for, schemes
 from .errors import ConfigurationError
+from .redaction import redacted, shown
 
 _COMMON = {
     name: kind for name, kind in get_type_hints(Settings).items() if name not in ("name", "url")
@@ -17,13 +18,6 @@ _COMMON = {
 _PARTS = ("open", "acquire", "release", "close", "ping", "counts", "is_unavailable", "shared")
 # user:first-part, then what ends the host for a parser, then the rest of the password, then @
 _PASSWORD_CUT_SHORT = re.compile(r"[^:]+://[^:@/?#]*:(?!\d*[/?#])[^@/?#,]*[/?#][^@]*@")
-_SECRET = re.compile(r"pass|pwd|secret|token|key|auth|cred", re.IGNORECASE)
-
-
-def redacted(url: str) -> str:
-    """The URL without what must not be seen: the password, also where the query holds it."""
-    url = re.sub(r"(//[^:@/?#]*:).*@", r"\1***@", url)
-    return re.sub(r"([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)[^&#]*", r"\1***", url, flags=re.I)
 
 
 class Configured(NamedTuple):
@@ -64,9 +58,9 @@ def _configured(name: object, entry: object, g_class: type) -> Configured:
     else:
         url, options = entry, {}
     if not isinstance(url, str) or "://" not in url:
-        shown = repr(url.rpartition("@")[2]) if isinstance(url, str) else repr(type(url).__name__)
+        told = repr(url.rpartition("@")[2]) if isinstance(url, str) else repr(type(url).__name__)
         raise ConfigurationError(
-            f"{key}: {shown} is no URL; allowed: 'scheme://...', or a table with such a 'url'"
+            f"{key}: {told} is no URL; allowed: 'scheme://...', or a table with such a 'url'"
         )
     if _PASSWORD_CUT_SHORT.match(url):
         raise ConfigurationError(
@@ -82,7 +76,7 @@ def _configured(name: object, entry: object, g_class: type) -> Configured:
             _check(key, option, value, own[option], least=0)
         else:
             raise ConfigurationError(
-                f"{key}: no option {option!r} ({_shown(option, value)}); "
+                f"{key}: no option {option!r} ({shown(option, value)}); "
                 f"allowed: {', '.join(['url', *own, *_COMMON])}"
             )
     common = {option: options.pop(option) for option in _COMMON if option in options}
@@ -145,8 +139,4 @@ def _check(key: str, option: str, value: Any, kind: Any, *, least: int) -> None:
         return
     if not good:
         allowed += ", or null" if optional else ""
-        raise ConfigurationError(f"{key}: {option} is {_shown(option, value)}; allowed: {allowed}")
-
-
-def _shown(option: str, value: object) -> str:
-    return "***" if _SECRET.search(option) else redacted(repr(value))
+        raise ConfigurationError(f"{key}: {option} is {shown(option, value)}; allowed: {allowed}")

@@ -66,9 +66,9 @@ class PoolTimeout(ConnectionsError, TimeoutError):
         retry_after: seconds after which another attempt makes sense.
     """
 
-    def __init__(self, name: str, *, max_size: int, waited: float, retry_after: float) -> None:
+    def __init__(self, name: str, *, max_size: int, waited: float) -> None:
         self.name = name
-        self.retry_after = retry_after
+        self.retry_after = waited
         super().__init__(
             f"connection {name!r}: all {max_size} connections of the pool stayed in use "
             f"for {waited:g} s (acquire_timeout)"

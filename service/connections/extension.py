@@ -13,11 +13,12 @@ from typing import Any
 from quart import Quart, Response, json
 
 from .accessor import g_class_with
-from .configuration import Configured, configure, redacted
+from .configuration import Configured, configure
 from .context import current_scope, install
 from .errors import ConnectionsError, ConnectionUnavailable, PoolTimeout, UnknownConnection
 from .loops import Loop, Loops
-from .source import Stats, told
+from .redaction import redacted, told
+from .source import Stats
 
 log = logging.getLogger("service.connections")
 

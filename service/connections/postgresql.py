@@ -76,10 +76,11 @@ class SessionConnection(asyncpg.Connection):
                 await super().execute(_RESET)
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
-        self._note(query)
+        if not args:
+            self._note(query)
         return await super().execute(query, *args, timeout=timeout)
 
-    # Everything else reaches the server through these three.
+    # Everything else, also what is executed with arguments, reaches the server through these.
 
     async def _get_statement(self, query: str, *args: Any, **kwargs: Any) -> Any:
         self._note(query)

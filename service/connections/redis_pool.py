@@ -45,7 +45,6 @@ class Places:
                 self._settings.name,
                 max_size=self._settings.max_size,
                 waited=seconds,
-                retry_after=seconds,
             ) from None
         if self.closed:
             self.give_back()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import inspect
-import re
 import ssl
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.asyncio.connection import parse_ssl_verify_flags
 
-_HOST = re.compile(r"(?P<host>\[[^]]+\]|[^:\[\]]+)(?::(?P<port>\d{1,5}))?")
+from .hosts import parse_hosts
 
 
 class _Kind(NamedTuple):
@@ -130,9 +129,8 @@ def parse(url: str, accepted: Collection[str], *, default_port: int = 6379) -> R
     options = _options(parts.query, accepted)
     options |= {"username": unquote(username)} if username else {}
     options |= {"password": unquote(password)} if password else {}
-    if parts.scheme != "unix":
-        hosts = hosts or "localhost"
-    return RedisURL(_hosts(hosts, default_port) if hosts else [], unquote(parts.path[1:]), options)
+    found = [] if parts.scheme == "unix" and not hosts else parse_hosts(hosts, default_port)
+    return RedisURL(found, unquote(parts.path[1:]), options)
 
 
 def accepted_by(kind: type) -> set[str]:
@@ -156,14 +154,3 @@ def _options(query: str, accepted: Collection[str]) -> dict[str, Any]:
                 f"{option} is {value!r}; allowed: {_OPTIONS[option].allowed}"
             ) from None
     return options
-
-
-def _hosts(hosts: str, default_port: int) -> list[tuple[str, int]]:
-    found = []
-    for host in hosts.split(","):
-        match = _HOST.fullmatch(host)
-        if match is None or not 0 < int(match["port"] or default_port) < 65536:
-            # Not shown: it is the password, where an @ was forgotten.
-            raise ValueError("a host of the URL is wrong; allowed: host, host:port, [ipv6]:port")
-        found.append((unquote(match["host"].strip("[]")), int(match["port"] or default_port)))
-    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import re
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -14,14 +13,13 @@ from rethinkdb.asyncio_net.net_asyncio import Connection
 from rethinkdb.errors import ReqlAuthError, ReqlDriverError, ReqlRuntimeError, ReqlTimeoutError
 
 from .backend import Backend, Settings
+from .hosts import parse_hosts
 
 DEFAULT_PORT: Final = 28015
 SETTLE_TIMEOUT: Final = 1.0
 """Seconds to wait for the answers to cursors that were closed; after that the connection is."""
 CLOSE_TIMEOUT: Final = 1.0
 """Seconds that closing connections may take before they are left to themselves."""
-
-_HOST = re.compile(r"(?P<host>\[[^]]+\]|[^:\[\]]+)(?::(?P<port>\d+))?")
 
 
 class Pool:
@@ -82,7 +80,7 @@ class RethinkDB(Backend[Pool, LeasedConnection]):
         credentials, _, hosts = url.netloc.rpartition("@")
         user, _, password = credentials.partition(":")
         self._user, self._password = unquote(user) or "admin", unquote(password) or None
-        self._hosts = [_host(host) for host in (hosts or "localhost").split(",")]
+        self._hosts = parse_hosts(hosts, DEFAULT_PORT)
         self._db = unquote(url.path.strip("/")) or "test"
         options = dict(parse_qsl(url.query, keep_blank_values=True))
         tls_ca = options.pop("tls_ca", None)
@@ -221,10 +219,3 @@ def _abort(connection: LeasedConnection) -> None:
         cursor._error("Connection is closed.")
     if instance._streamwriter is not None:
         instance._streamwriter.transport.abort()
-
-
-def _host(text: str) -> tuple[str, int]:
-    match = _HOST.fullmatch(text)
-    if match is None or not 0 < int(match["port"] or DEFAULT_PORT) < 65536:
-        raise ValueError(f"{text!r} is no host; allowed: host, host:port, [ipv6]:port")
-    return match["host"].strip("[]"), int(match["port"] or DEFAULT_PORT)

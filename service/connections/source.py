@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .backend import Backend, Settings
-from .configuration import redacted
 from .errors import ConnectionUnavailable, PoolTimeout
+from .redaction import told
 from .tasks import Tasks
 
 log = logging.getLogger("service.connections")
@@ -43,11 +43,6 @@ class Stats:
     waiting: int = 0
     opened: int = 0
     failed: int = 0
-
-
-def told(error: BaseException) -> str:
-    """An error in one line, without any password."""
-    return redacted(" ".join(f"{type(error).__name__}: {error}".split()).rstrip(": "))
 
 
 class Grant(NamedTuple):
@@ -224,7 +219,6 @@ class Source:
                     self.settings.name,
                     max_size=self.settings.max_size,
                     waited=self.settings.acquire_timeout,
-                    retry_after=self.settings.acquire_timeout,
                 ) from None
             raise
 

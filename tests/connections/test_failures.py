@@ -152,31 +152,21 @@ async def test_a_used_up_pool_times_out_and_serves_first_come_first(
     assert (stats()["x"].in_use, stats()["x"].waiting, ledger.out) == (0, 0, 0)
 
 
-async def test_a_place_handed_over_to_a_cancelled_task_goes_to_the_next(
-    make_app: MakeApp, ledger: Ledger
+@pytest.mark.parametrize("freed", ["before", "after"])
+async def test_a_place_freed_as_the_first_in_line_is_cancelled_goes_to_the_next(
+    make_app: MakeApp, ledger: Ledger, freed: str
 ) -> None:
     app = make_app(x={"url": "ledger://x", "max_size": 1})
     source = app.extensions["connections"].here().source("x")
     grant = await source.acquire()
     first, second = (asyncio.create_task(source.acquire()) for _ in range(2))
     await until(lambda: source.stats().waiting == 2)
-    await source.release(grant)
-    first.cancel()
-    await source.release(await second)
-    assert first.cancelled()
-    assert (source.stats().in_use, source.stats().waiting, ledger.out) == (0, 0, 0)
-
-
-async def test_a_place_freed_while_the_first_in_line_is_being_cancelled_goes_to_the_next(
-    make_app: MakeApp, ledger: Ledger
-) -> None:
-    app = make_app(x={"url": "ledger://x", "max_size": 1})
-    source = app.extensions["connections"].here().source("x")
-    grant = await source.acquire()
-    first, second = (asyncio.create_task(source.acquire()) for _ in range(2))
-    await until(lambda: source.stats().waiting == 2)
-    first.cancel()
-    await source.release(grant)
+    if freed == "before":
+        await source.release(grant)
+        first.cancel()
+    else:
+        first.cancel()
+        await source.release(grant)
     await source.release(await second)
     await asyncio.wait([first])
     assert first.cancelled()
