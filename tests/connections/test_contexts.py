@@ -18,6 +18,7 @@ from quart import (
 from quart.typing import ResponseReturnValue
 
 from service.connections import get_db
+from tests.eventually import until
 
 from .ledger import Ledger
 
@@ -116,6 +117,18 @@ async def test_a_stream_whose_client_leaves_gives_back(ledger_app: Quart, ledger
         await connection.disconnect()
         await ledger.release_entered.wait()
     assert ledger.out == 0
+
+
+async def test_a_stream_cut_by_the_response_timeout_gives_back(
+    ledger_app: Quart, ledger: Ledger
+) -> None:
+    streaming(ledger_app, ledger, None)
+    ledger_app.config["RESPONSE_TIMEOUT"] = 0.05
+    async with ledger_app.test_client().request("/?part=1") as connection:
+        await connection.send_complete()
+        await connection.receive()
+        assert ledger.out == 1
+        await until(lambda: ledger.out == 0)
 
 
 def streaming(app: Quart, ledger: Ledger, end: asyncio.Event | None) -> None:
