@@ -51,6 +51,12 @@ def _given(name: str) -> bool:
 _servers = pytest.StashKey[Servers]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full", action="store_true", help="run the long tests of tests/faults at full length"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_servers] = Servers()
 
@@ -74,6 +80,12 @@ def server_url(request: pytest.FixtureRequest) -> Callable[[str], str]:
         return lambda name: given[ENVIRONMENT[name]]
     servers = request.config.stash[_servers]
     return lambda name: servers.urls(name)[name]
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether the long tests run at full length."""
+    return bool(request.config.getoption("--full"))
 
 
 @pytest.fixture(scope="session")

@@ -20,10 +20,14 @@ async def cutting_after(word: bytes, url: str) -> AsyncIterator[str]:
         connections.add(task)
         try:
             server_reader, server_writer = await asyncio.open_connection(there.hostname, there.port)
-            answers = asyncio.create_task(forward(server_reader, writer, None))
-            await forward(reader, server_writer, word)
-            answers.cancel()
-            await asyncio.wait([answers])
+            both = [
+                asyncio.create_task(forward(server_reader, writer, None)),
+                asyncio.create_task(forward(reader, server_writer, word)),
+            ]
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            for one in both:
+                one.cancel()
+            await asyncio.wait(both)
             # Only when the server has seen the end of it has it done what it was told.
             server_writer.write_eof()
             await server_reader.read()

@@ -1,0 +1,1 @@
+"""The worst day: faults from outside, cancellation, load and hostile input."""
