@@ -21,11 +21,15 @@ Reset = Literal["auto", "always", "never"]
 
 RELEASE_TIMEOUT: Final = 2.0
 """Seconds to clean a connection in; after that it is closed."""
+CANCEL_TIMEOUT: Final = 0.5
+"""Seconds for the same if a query was given up, which a server that hangs never hears of."""
 
 # DISCARD ALL without DEALLOCATE and DISCARD PLANS, which would empty asyncpg's statement cache.
+# The status of the last counts the statements that SQL has prepared: those of asyncpg do not.
 _RESET: Final = (
     "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; "
-    "SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+    "SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; "
+    "SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql"
 )
 
 
@@ -40,22 +44,34 @@ class SessionConnection(asyncpg.Connection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._trace = Trace.NONE
-        self._tainted = False
 
     def reset_on_release(self) -> None:
         """Say that this request changes the session in a way that its SQL does not show.
 
-        Such as a function on the server that calls `set_config`.
+        Such as a function on the server that calls `set_config`. With `reset="never"` the
+        connection is closed when it is given back.
         """
         self._trace = max(self._trace, Trace.SESSION)
 
     async def reset(self, *, timeout: float | None = None) -> None:
-        """Make the session as good as new; called when the connection goes back to its pool."""
-        if self._tainted:
-            # Codecs cannot be put back as they were.
+        """Make the session as good as new, or end it; called when the pool gets it back."""
+        trace, self._trace = self._trace, Trace.NONE
+        if trace is Trace.CONNECTION or (trace and self.reset_policy == "never"):
             self.terminate()
             return
-        trace, self._trace = self._trace, Trace.NONE
+        async with asyncio.timeout(timeout):
+            if self.is_in_transaction():
+                self._top_xact: Any = None
+                await super().execute("ROLLBACK")
+            left = "SELECT 0"
+            if trace is Trace.SESSION or (self.reset_policy == "always" and not trace):
+                left = await super().execute(_RESET)
+            if trace is Trace.STATEMENTS or left != "SELECT 0":
+                await super().execute("DISCARD ALL")
+                self._mark_stmts_as_closed()  # type: ignore[attr-defined]
+
+    def _on_release(self, stacklevel: int = 1) -> None:
+        # Called by the pool before it warns of listeners that are left: they end here.
         for callbacks in (
             self._listeners,  # type: ignore[attr-defined]
             self._log_listeners,  # type: ignore[attr-defined]
@@ -63,28 +79,34 @@ class SessionConnection(asyncpg.Connection):
             self._termination_listeners,  # type: ignore[attr-defined]
         ):
             callbacks.clear()
-        async with asyncio.timeout(timeout):
-            if self.is_in_transaction():
-                self._top_xact: Any = None
-                await super().execute("ROLLBACK")
-            if self.reset_policy == "never":
-                return
-            if trace is Trace.STATEMENTS:
-                await super().execute("DISCARD ALL")
-                self._mark_stmts_as_closed()  # type: ignore[attr-defined]
-            elif trace is Trace.SESSION or self.reset_policy == "always":
-                await super().execute(_RESET)
+        super()._on_release(stacklevel)  # type: ignore[misc]
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
         if not args:
             self._note(query)
         return await super().execute(query, *args, timeout=timeout)
 
+    async def copy_records_to_table(
+        self, table_name: str, *, where: str | None = None, **kwargs: Any
+    ) -> str:
+        if where:
+            self._note(f"COPY FROM STDIN WHERE {where}")
+        return await super().copy_records_to_table(table_name, where=where, **kwargs)
+
     # Everything else, also what is executed with arguments, reaches the server through these.
 
     async def _get_statement(self, query: str, *args: Any, **kwargs: Any) -> Any:
         self._note(query)
+        if isinstance(kwargs.get("named"), str):
+            # asyncpg would close what has this name then as soon as this one is collected.
+            self._trace = Trace.CONNECTION
         return await super()._get_statement(query, *args, **kwargs)  # type: ignore[misc]
+
+    async def _introspect_types(self, *args: Any) -> Any:
+        trace = self._trace
+        found = await super()._introspect_types(*args)  # type: ignore[misc]
+        self._trace = trace  # asyncpg has put back the one setting that it changes for this
+        return found
 
     async def _copy_in(self, copy_stmt: str, *args: Any) -> Any:
         self._note(copy_stmt)
@@ -95,19 +117,19 @@ class SessionConnection(asyncpg.Connection):
         return await super()._copy_out(copy_stmt, *args)  # type: ignore[misc]
 
     async def set_type_codec(self, *args: Any, **kwargs: Any) -> None:
-        self._tainted = True
+        self._trace = Trace.CONNECTION  # codecs cannot be put back as they were
         await super().set_type_codec(*args, **kwargs)
 
     async def set_builtin_type_codec(self, *args: Any, **kwargs: Any) -> None:
-        self._tainted = True
+        self._trace = Trace.CONNECTION  # codecs cannot be put back as they were
         await super().set_builtin_type_codec(*args, **kwargs)
 
     async def reset_type_codec(self, *args: Any, **kwargs: Any) -> None:
-        self._tainted = True
+        self._trace = Trace.CONNECTION  # codecs cannot be put back as they were
         await super().reset_type_codec(*args, **kwargs)
 
     def _note(self, query: str) -> None:
-        if self._trace < Trace.STATEMENTS:
+        if self._trace < Trace.CONNECTION:
             self._trace = max(self._trace, trace_of(query))
 
 
@@ -118,8 +140,9 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
 
     Args:
         settings: what every connection has.
-        reset: what is done to a connection given back: `auto` cleans the session if the SQL it
-            ran may have changed it, `always` in any case, `never` only rolls back.
+        reset: what is done to a connection given back, beside rolling back an open transaction:
+            `auto` cleans its session if the SQL it ran may have changed it, `always` in any case;
+            `never` sends nothing and closes the connection where `auto` would clean it.
         max_idle_time: seconds after which an unused connection is closed; 0 for never.
         command_timeout: seconds a query may take before asyncpg cancels it; None for ever.
         statement_cache_size: prepared statements kept for each connection; 0 for a PgBouncer in
@@ -176,7 +199,7 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
         return await pool.acquire()
 
     async def release(self, pool: asyncpg.Pool, connection: PoolConnectionProxy) -> None:
-        await pool.release(connection, timeout=RELEASE_TIMEOUT)
+        await pool.release(connection, timeout=_release_timeout(connection))
 
     async def close(self, pool: asyncpg.Pool) -> None:
         """Close what is idle politely, and what is still held at once."""
@@ -207,6 +230,11 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
             | asyncpg.CannotConnectNowError
             | asyncpg.TooManyConnectionsError,
         )
+
+
+def _release_timeout(connection: Any) -> float:
+    protocol = connection._con and connection._con._protocol
+    return CANCEL_TIMEOUT if protocol and protocol._is_cancelling() else RELEASE_TIMEOUT
 
 
 def _check_url(url: str) -> None:
@@ -246,4 +274,4 @@ async def _know_json(connection: asyncpg.Connection) -> None:
             name, schema="pg_catalog", encoder=json.dumps, decoder=json.loads
         )
     assert isinstance(connection, SessionConnection)
-    connection._trace, connection._tainted = Trace.NONE, False
+    connection._trace = Trace.NONE

@@ -1,4 +1,4 @@
-"""Redis: one `redis.asyncio` client for every context; its own pool does the work."""
+"""Redis: `redis.asyncio`, whose own pool does the work; a light client of it for each context."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from typing import Any, TypeVar, cast
 
 import redis.asyncio as driver
 from redis import exceptions
-from redis.asyncio.connection import (
-    AbstractConnection,
-    Connection,
-    SSLConnection,
-    UnixDomainSocketConnection,
-)
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from .backend import Backend, Settings
+from .redis_lease import LeasedCluster, LeasedRedis
 from .redis_pool import Cluster, SentinelSockets, Sockets, is_open
+from .redis_session import TCP, TLS, Managed, ManagedTLS, Session, Unix
 from .redis_url import RedisURL, accepted_by, parse
 
 _ALSO_TO_SENTINELS = ("retry", "maint_notifications_config", "protocol", "socket_keepalive")
@@ -67,14 +63,25 @@ class _OneClient(Backend[Client, Client]):
             "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         } | self._url.options
 
+    async def open(self) -> Client:
+        """The client, with a first connection: whoever comes meanwhile waits for the same."""
+        client = self._client()
+        try:
+            await self.ping(client)
+        except BaseException:
+            await self.close(client)
+            raise
+        return client
+
     async def acquire(self, pool: Client) -> Client:
-        """The client, after a ping if none of its sockets is known to be alive."""
+        """A client of its own, after a ping if no socket is known to be alive."""
         if not any(map(is_open, chain(*_pool_of(pool).connections()))):
             await self.ping(pool)
-        return pool
+        return self._lease(pool)
 
     async def release(self, pool: Client, connection: Client) -> None:
-        """Nothing: the client is everybody's."""
+        """Close what the context still holds of sockets: the others are everybody's."""
+        await connection.end()  # type: ignore[union-attr]
 
     async def close(self, pool: Client) -> None:
         await _pool_of(pool).close()
@@ -93,6 +100,14 @@ class _OneClient(Backend[Client, Client]):
         )
 
     @abstractmethod
+    def _client(self) -> Client:
+        """The client itself, which has no connection yet."""
+
+    @abstractmethod
+    def _lease(self, client: Client) -> Client:
+        """The client as one context has it."""
+
+    @abstractmethod
     def _parse(self, url: str) -> RedisURL:
         """Take the URL apart; raise `ValueError` for what is wrong in it."""
 
@@ -104,8 +119,8 @@ class Redis(_OneClient[driver.Redis]):
     waits `acquire_timeout` seconds for one of them, then raises `PoolTimeout`.
     """
 
-    async def open(self) -> driver.Redis:
-        """The client; it connects with the first command."""
+    def _client(self) -> driver.Redis:
+        """The client of one server."""
         if self._url.hosts:
             host, port = self._url.hosts[0]
             where = {"host": host, "port": port, "db": _database(self._url.path)}
@@ -116,10 +131,13 @@ class Redis(_OneClient[driver.Redis]):
     def _sockets(self, options: dict[str, Any]) -> Sockets:
         return Sockets(settings=self.settings, connection_class=self._kind(), **options)
 
-    def _kind(self) -> type[AbstractConnection]:
+    def _kind(self) -> type[Session]:
         if self._scheme == "unix":
-            return UnixDomainSocketConnection
-        return SSLConnection if self._tls else Connection
+            return Unix
+        return TLS if self._tls else TCP
+
+    def _lease(self, client: driver.Redis) -> driver.Redis:
+        return LeasedRedis.of(client)
 
     def _parse(self, url: str) -> RedisURL:
         parsed = parse(url, accepted_by(self._kind()))
@@ -141,10 +159,14 @@ class RedisSentinel(Redis):
     `rediss+sentinel://` means TLS to both.
     """
 
-    async def open(self) -> driver.Redis:
+    def _client(self) -> driver.Redis:
         """A client of the master, wherever the sentinels say it is."""
         master, database = _master(self._url.path)
-        options: dict[str, Any] = {"settings": self.settings, "ssl": self._tls, "db": database}
+        options: dict[str, Any] = {
+            "settings": self.settings,
+            "connection_class": ManagedTLS if self._tls else Managed,
+            "db": database,
+        }
         for option, value in self._options.items():
             if not option.startswith("sentinel_"):
                 options[option] = value
@@ -187,14 +209,17 @@ class RedisCluster(_OneClient[Cluster]):
     subscriptions are not bounded.
     """
 
-    async def open(self) -> Cluster:
-        """A client of the whole cluster; it connects with the first command."""
+    def _client(self) -> Cluster:
+        """A client of the whole cluster."""
         nodes = [driver.cluster.ClusterNode(host, port) for host, port in self._url.hosts]
         return Cluster(settings=self.settings, startup_nodes=nodes, ssl=self._tls, **self._options)
 
     async def acquire(self, pool: Cluster) -> Cluster:
         await pool.drop_lost()
         return await super().acquire(pool)
+
+    def _lease(self, client: Cluster) -> Cluster:
+        return LeasedCluster(client)
 
     async def ping(self, connection: Cluster) -> None:
         """Ask one node: that another is lost is no reason to do without the rest."""

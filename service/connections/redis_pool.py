@@ -13,6 +13,7 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 
 from .backend import Settings
 from .errors import PoolTimeout
+from .redis_session import NodeTCP, NodeTLS, Session
 
 
 def is_open(connection: AbstractConnection) -> bool:
@@ -65,13 +66,11 @@ class Sockets(ConnectionPool):
         super().__init__(*args, **{"max_connections": settings.max_size} | options)
         self.places = Places(settings)
 
-    async def get_connection(
-        self, command_name: Any = None, *keys: Any, **options: Any
-    ) -> AbstractConnection:
+    async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Session:
         """A connected socket. Raises `PoolTimeout` if there is none in time."""
         await self.places.take()
         try:
-            connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
+            connection: Session = self.get_available_connection()  # type: ignore[no-untyped-call]
         except BaseException:
             self.places.give_back()
             raise
@@ -83,11 +82,24 @@ class Sockets(ConnectionPool):
         return connection
 
     async def release(self, connection: AbstractConnection) -> None:
-        """Take a socket back. Nothing in it waits, so that no cancellation can come between."""
+        """Take a socket back, or close it if it is not as clean as a new one.
+
+        Nothing in it waits, so that no cancellation can come between.
+        """
+        assert isinstance(connection, Session)
+        if not connection.is_clean:
+            await self.drop(connection)
+            return
         if self.places.closed:
             await connection.disconnect(nowait=True)
         await super().release(connection)
         self.places.give_back()
+
+    async def drop(self, connection: Session) -> None:
+        """Close a socket that is in use, for good. Does not wait."""
+        self._in_use_connections.remove(connection)
+        self.places.give_back()
+        await connection.end()
 
     def connections(self) -> tuple[list[AbstractConnection], list[AbstractConnection]]:
         """Connections, open or not: the idle ones and those in use."""
@@ -113,6 +125,8 @@ class Cluster(driver.RedisCluster):
     def __init__(self, *, settings: Settings, **options: Any) -> None:
         super().__init__(max_connections=sys.maxsize, **options)
         self.places = Places(settings)
+        # Of the nodes it finds: those it is given are only asked for them.
+        self.connection_kwargs["connection_class"] = NodeTLS if options.get("ssl") else NodeTCP
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Run a command. Raises `PoolTimeout` if it cannot begin in time."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Awaitable
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from rethinkdb.asyncio_net.net_asyncio import Connection
+from rethinkdb.ast import Changes, RqlQuery
+from rethinkdb.asyncio_net.net_asyncio import AsyncioCursor, Connection
 from rethinkdb.errors import ReqlAuthError, ReqlDriverError, ReqlRuntimeError, ReqlTimeoutError
 
 from .backend import Backend, Settings
@@ -20,6 +22,9 @@ SETTLE_TIMEOUT: Final = 1.0
 """Seconds to wait for the answers to cursors that were closed; after that the connection is."""
 CLOSE_TIMEOUT: Final = 1.0
 """Seconds that closing connections may take before they are left to themselves."""
+
+
+T = TypeVar("T")
 
 
 class Pool:
@@ -36,17 +41,60 @@ class LeasedConnection(Connection):  # type: ignore[misc]
 
     Attributes:
         pooled: what owns the socket between leases.
-        query_timeout: seconds to wait for the first answer to a query; None for ever.
+        query_timeout: seconds to wait for each answer to a query; None for ever. A changefeed
+            answers when there is a change.
+        gave_up: whether an answer was not waited for any longer.
     """
 
     pooled: LeasedConnection
     query_timeout: float | None = None
+    gave_up = False
+
+    async def noreply_wait(self) -> None:
+        await self._in_time(super().noreply_wait())
+
+    async def server(self) -> Any:
+        return await self._in_time(super().server())
+
+    async def close(self, noreply_wait: bool = True) -> None:
+        await self._in_time(super().close(noreply_wait))
+
+    async def reconnect(self, noreply_wait: bool = True, timeout: float | None = None) -> Any:
+        connection = await super().reconnect(noreply_wait, timeout)
+        self._instance._reader_task.add_done_callback(_heard)
+        return connection
 
     async def _start(self, term: Any, **options: Any) -> Any:
         try:
+            return await self._in_time(super()._start(term, **options))
+        except RuntimeError as error:
+            # uvloop says so of a socket that the server has just reset.
+            raise ReqlDriverError(str(error)) from error
+
+    def _continue(self, cursor: AsyncioCursor) -> Awaitable[None]:
+        self.check_open()
+        return self._ask_for_more(cursor)
+
+    async def _ask_for_more(self, cursor: AsyncioCursor) -> None:
+        if self.query_timeout is not None and not _is_feed(cursor.query.term):
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(self.query_timeout, self._give_up, cursor)
+            cursor.new_response.add_done_callback(lambda _: timer.cancel())
+        await super()._continue(cursor)
+
+    def _give_up(self, cursor: AsyncioCursor) -> None:
+        self.gave_up = True
+        if cursor.error is None:
+            cursor.error = ReqlTimeoutError(self.host, self.port)
+            cursor.new_response.set_result(True)
+            cursor.new_response = asyncio.Future()
+
+    async def _in_time(self, answer: Awaitable[T]) -> T:
+        try:
             async with asyncio.timeout(self.query_timeout):
-                return await super()._start(term, **options)
+                return await answer
         except TimeoutError:
+            self.gave_up = True
             raise ReqlTimeoutError(self.host, self.port) from None
 
 
@@ -59,7 +107,8 @@ class RethinkDB(Backend[Pool, LeasedConnection]):
 
     Args:
         settings: what every connection has.
-        query_timeout: seconds to wait for the first answer to a query; None for ever.
+        query_timeout: seconds to wait for each answer to a query, but for those of changefeeds
+            after the first; None for ever.
         max_idle_time: seconds after which an unused connection is closed; 0 for never.
 
     Raises:
@@ -111,12 +160,13 @@ class RethinkDB(Backend[Pool, LeasedConnection]):
     async def release(self, pool: Pool, connection: LeasedConnection) -> None:
         pooled, instance = connection.pooled, connection._instance
         if instance is not pooled._instance:
-            # Its user has closed it, or connected anew.
+            # Its user has closed it, or connected anew, or tried to.
             pool.open.discard(pooled)
             _abort(connection)
+            _abort(pooled)
         elif not instance.is_open():
             pool.open.discard(pooled)
-        elif not await _settled(instance) or pool.closed:
+        elif connection.gave_up or not await _settled(instance) or pool.closed:
             # An answer still to come would reach the next request, or end the driver's reader.
             pool.open.discard(pooled)
             _abort(connection)
@@ -203,6 +253,17 @@ async def _settled(instance: Any) -> bool:
     except TimeoutError:
         return False
     return not instance._user_queries
+
+
+def _heard(reader: asyncio.Task[None]) -> None:
+    """Take note of how it ended: what waits for answers has been told already."""
+    if not reader.cancelled():
+        reader.exception()
+
+
+def _is_feed(term: RqlQuery) -> bool:
+    """Whether its answers come when somebody changes something."""
+    return isinstance(term, Changes) or any(map(_is_feed, (*term._args, *term.optargs.values())))
 
 
 def _abort(connection: LeasedConnection) -> None:

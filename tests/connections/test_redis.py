@@ -1,4 +1,4 @@
-"""The Redis backend: one client per process, whose own pool does the work."""
+"""The Redis backend: a client for each context over the sockets of all."""
 
 from __future__ import annotations
 
@@ -30,16 +30,19 @@ async def as_many_as(before: int, url: str) -> bool:
     return await redis_clients(url) == before
 
 
-async def test_every_context_shares_one_client(make_app: MakeApp, redis_url: str) -> None:
+async def test_every_context_has_a_client_of_its_own_over_the_same_sockets(
+    make_app: MakeApp, redis_url: str
+) -> None:
     before = await redis_clients(redis_url)
     app = make_app(client=redis_url)
     seen = []
     for _ in range(3):
         async with app.app_context():
             client = await get_db("client", Redis)
+            assert await get_db("client") is client
             seen.append(client)
             await client.ping()
-    assert len({id(client) for client in seen}) == 1
+    assert len({id(client) for client in seen}) == 3
     assert await redis_clients(redis_url) == before + 1
 
 
@@ -294,5 +297,5 @@ async def test_options_of_the_url_reach_the_driver(
 ) -> None:
     app = make_app(client=url)
     source = app.extensions["connections"].here().source("client")
-    options = (await source.open()).connection_pool.connection_kwargs
+    options = source.backend._client().connection_pool.connection_kwargs
     assert {option: options[option] for option in expected} == expected

@@ -226,6 +226,69 @@ async def test_what_the_server_closed_is_not_handed_out(make_app: MakeApp, place
         assert await client.set("k", "v")
 
 
+async def watching(client: Any) -> Any:
+    pipeline = client.pipeline(transaction=True)
+    await pipeline.watch("k")
+    return pipeline
+
+
+async def subscribed(client: Any) -> Any:
+    pubsub = client.pubsub()
+    await pubsub.subscribe("channel")
+    await pubsub.ssubscribe("shard")
+    return pubsub
+
+
+async def notified(client: Any) -> Any:
+    notifications = client.keyspace_notifications()
+    await notifications.subscribe("__keyspace@0__:k")
+    return notifications
+
+
+async def named(client: Any) -> None:
+    await client.execute_command("CLIENT SETNAME", "left_behind")
+
+
+@pytest.mark.parametrize("leave", [watching, subscribed, notified, named])
+async def test_what_a_context_kept_or_changed_ends_with_it(
+    make_app: MakeApp, place: Place, leave: Any
+) -> None:
+    app = make_app(client={"url": place.url, "max_size": 2})
+    for _ in range(3):
+        async with app.app_context():
+            await leave(await get_db("client"))
+    async with app.app_context():
+        client = await get_db("client")
+        assert (await client.client_info())["name"] == ""
+        await until(lambda: as_many_as_here(app, place))
+        assert stats(app).size == stats(app).idle <= 2
+
+
+async def as_many_as_here(app: Quart, place: Place) -> bool:
+    return await redis_clients(place.servers[0]) == stats(app).size
+
+
+async def test_a_transaction_and_a_closed_subscription_keep_the_socket_or_none(
+    make_app: MakeApp, place: Place
+) -> None:
+    app = make_app(client={"url": place.url, "decode_responses": True})
+    sockets = set()
+    for number in range(3):
+        async with app.app_context():
+            client = await get_db("client")
+            async with client.pipeline(transaction=True) as pipeline:
+                await pipeline.watch("n")
+                pipeline.multi()
+                pipeline.set("n", number)
+                assert await pipeline.execute() == [True]
+            async with client:
+                assert await client.get("n") == str(number)
+            sockets.add(await client.client_id())
+    assert len(sockets) == 1
+    with pytest.raises(ConnectionError, match="has ended"):
+        await client.get("n")
+
+
 async def test_a_check_takes_one_round_trip_of_a_live_server(
     make_app: MakeApp, place: Place
 ) -> None:
