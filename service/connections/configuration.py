@@ -58,9 +58,10 @@ def _configured(name: object, entry: object, g_class: type) -> Configured:
     else:
         url, options = entry, {}
     if not isinstance(url, str) or "://" not in url:
-        told = repr(url.rpartition("@")[2]) if isinstance(url, str) else repr(type(url).__name__)
+        # Not shown: it may be nothing but a password.
         raise ConfigurationError(
-            f"{key}: {told} is no URL; allowed: 'scheme://...', or a table with such a 'url'"
+            f"{key}: a {type(url).__name__} is no URL; allowed: 'scheme://...', or a table "
+            "with such a 'url'"
         )
     if _PASSWORD_CUT_SHORT.match(url):
         raise ConfigurationError(

@@ -172,11 +172,12 @@ class Connections:
         return Check(name, problem is None, perf_counter() - started, problem)
 
     async def _open_eager(self) -> None:
+        here = self.here()
         for name, (settings, _) in self._configured.items():
             if settings.eager:
+                source = here.source(name)
                 try:
-                    source = self.here().source(name)
-                    await source.release(await source.acquire())
+                    await here.tasks.finish(source.release(await source.acquire()))
                 except ConnectionsError as error:
                     log.warning("%s; the app starts without it", error)
 

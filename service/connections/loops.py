@@ -41,9 +41,14 @@ class Loop:
             raise UnknownConnection(name, self.sources) from None
 
     async def close(self) -> None:
-        """Wait a moment for what is being given back, then close every pool."""
+        """Wait a moment for what is being given back, then close every pool.
+
+        Cancelled, the pools that it had begun to close are closed all the same.
+        """
         await self.tasks.drain(CLOSE_TIMEOUT)
-        await asyncio.gather(*(source.close() for source in self.sources.values()))
+        closing = [self.tasks.start(source.close()) for source in self.sources.values()]
+        if closing:
+            await asyncio.wait(closing)
 
     async def _until_the_end(self) -> AsyncGenerator[None]:
         # asyncio.run, asyncio.Runner and the servers close a loop's async generators last.

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 _WORDS = "pass|pwd|secret|token|key|auth|cred"
-_PASSWORD = re.compile(r"(//[^:@/?#]*:).*@")
-_IN_QUERY = re.compile(rf"([?&][^=&]*(?:{_WORDS})[^=&]*=)[^&#]*", re.IGNORECASE)
+_PASSWORD = re.compile(r"(//[^:@]*:).*@")
+_IN_QUERY = re.compile(r"([?&]([^=&]*)=)[^&#]*")
 _SECRET = re.compile(_WORDS, re.IGNORECASE)
 
 
 def redacted(url: str) -> str:
     """The URL without its password, also where the query holds it."""
-    return _IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1***@", url))
+    return _IN_QUERY.sub(_without_secret, _PASSWORD.sub(r"\1***@", url))
+
+
+def _without_secret(option: re.Match[str]) -> str:
+    # The drivers read an option whose name is percent-encoded, too.
+    return f"{option[1]}***" if _SECRET.search(unquote(option[2])) else option[0]
 
 
 def shown(option: str, value: object) -> str:

@@ -67,6 +67,7 @@ class Source:
         self._failed = 0
         self._failures = 0
         self._last_error: BaseException | None = None
+        self._doubt = asyncio.Lock()
         self._retry_at = 0.0
         self._probing = False
 
@@ -99,10 +100,7 @@ class Source:
         Cancelled, the backend's own `release` sees the cancellation, and the place is freed.
         """
         try:
-            async with asyncio.timeout(RELEASE_TIMEOUT):
-                await self.backend.release(*grant)
-        except Exception as error:
-            log.warning("connection %r: giving back failed: %s", self.settings.name, told(error))
+            await self._take_back(grant)
         finally:
             self._leave()
 
@@ -146,7 +144,11 @@ class Source:
         )
 
     def lost(self, error: BaseException) -> ConnectionUnavailable:
-        """The error that tells of a connection lost to this driver's error."""
+        """The error that tells of a connection lost to this driver's error.
+
+        From now on connections are given out only if the backend answers, until one does.
+        """
+        self._last_error = error
         unavailable = ConnectionUnavailable(
             self.settings.name, type(error).__name__, retry_after=self.settings.fail_for
         )
@@ -167,19 +169,44 @@ class Source:
         try:
             pool = await self.open() if self._pool is None else self._pool
             async with asyncio.timeout(self.settings.connect_timeout):
-                connection = await self.backend.acquire(pool)
+                grant = await self._proven(pool)
+                if grant is None:
+                    grant = Grant(pool, await self.backend.acquire(pool))
         except Exception as error:
             log.warning("connection %r cannot be opened: %s", self.settings.name, told(error))
             self._failures += 1
-            self._last_error = error
             self._retry_at = asyncio.get_running_loop().time() + self.settings.fail_for
             raise self.lost(error) from error
         finally:
             if probe:
                 self._probing = False
-        self._failures = 0
-        self._last_error = None
-        return Grant(pool, connection)
+        return grant
+
+    async def _proven(self, pool: Any) -> Grant | None:
+        """One that answers, if that is in doubt: to a backend that hangs, connections look open.
+
+        One task at a time finds out; None once there is no doubt.
+        """
+        if self._last_error is None:
+            return None
+        async with self._doubt:
+            if self._last_error is None:
+                return None
+            grant = Grant(pool, await self.backend.acquire(pool))
+            try:
+                await self.backend.ping(grant.connection)
+            except BaseException:
+                await self._tasks.finish(self._take_back(grant))
+                raise
+            self._failures, self._last_error = 0, None
+            return grant
+
+    async def _take_back(self, grant: Grant) -> None:
+        try:
+            async with asyncio.timeout(RELEASE_TIMEOUT):
+                await self.backend.release(*grant)
+        except Exception as error:
+            log.warning("connection %r: giving back failed: %s", self.settings.name, told(error))
 
     # Health: after repeated failures one task at a time finds out whether the backend is back
 
