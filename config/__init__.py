@@ -33,10 +33,21 @@ class Config:
     """Seconds a token is good for."""
     TOKEN_ATTEMPTS = 10
     """Requests for a token for one name from one address in each ``TOKEN_ATTEMPTS_WINDOW``."""
+    TOKEN_ATTEMPTS_ADDRESS = 100
+    """The same from one address for all names: some people share theirs with a whole office."""
     TOKEN_ATTEMPTS_WINDOW = 60
     """Seconds."""
-    ARGON2: Mapping[str, int] = {"time_cost": 3, "memory_cost": 65_536, "parallelism": 4}
-    """Parameters of the password hash; a player's is renewed at the next log-in after a change."""
+    TOKEN_ATTEMPTS_NAME = 100
+    """Requests for a token for one name in each ``TOKEN_ATTEMPTS_NAME_WINDOW``, from all addresses
+    that had no token for it lately: whoever uses these up locks no player out from where they
+    usually are."""
+    TOKEN_ATTEMPTS_NAME_WINDOW = 3600
+    """Seconds."""
+    ARGON2: Mapping[str, int] = {"time_cost": 3, "memory_cost": 65_536, "parallelism": 1}
+    """Parameters of the password hash; a player's is renewed at the next log-in after a change.
+
+    One lane: several would be threads that take cores from the requests of everybody else.
+    """
     PASSWORDS_WAITING = 50
     """Passwords that wait in one process for their hash, beyond which others are turned away."""
 
@@ -45,12 +56,18 @@ class Config:
     EVENT_HEARTBEAT = 15.0
     """Seconds of silence after which an event stream says that it is still there."""
 
+    PROPAGATE_EXCEPTIONS: bool | None = False
+    """False: an error is logged. Quart's page for it would show every variable, secrets too."""
+
     MAX_CONTENT_LENGTH = 64 * 1024
     """Bytes of a request's body."""
     BODY_TIMEOUT = 15
     """Seconds for a request's body to arrive."""
     READY_TIMEOUT = 2.0
     """Seconds that ``/readyz`` waits for the backends."""
+    STOP_TIMEOUT = 7.0
+    """Seconds after SIGTERM that requests have to end, before they are cut: less than the
+    ``graceful_timeout`` of the server, which cuts them without a word."""
     TRUSTED_PROXIES = 0
     """Proxies in front of the service whose ``X-Forwarded-For`` is believed."""
 
@@ -67,7 +84,7 @@ class Development(Config):
 
 
 class Testing(Config):
-    """In tests: errors are raised, passwords are hashed in a hurry; the test names the servers."""
+    """In tests: passwords are hashed in a hurry; the test names the servers."""
 
     TESTING = True
     SECRET_KEY = "testing, and nothing that anybody else can reach"

@@ -11,6 +11,7 @@ from quart import Quart
 from werkzeug.utils import import_string
 
 from service.connections import ConfigurationError, Settings
+from service.connections.redaction import redacted
 
 from . import PREFIX, Config, Development, Production, Testing
 
@@ -47,6 +48,14 @@ def load(app: Quart, choice: str | object | Mapping[str, Any] | None = None) -> 
     check = getattr(chosen, "check", None)
     if check is not None:
         check(config)
+    _hide(config)
+
+
+class Hidden(str):
+    """A text that is not for whoever sees the variables of a failure: a key, a URL's password."""
+
+    def __repr__(self) -> str:
+        return repr(redacted(self)) if "://" in self else "'***'"
 
 
 class ConnectionTables(dict[str, Any]):
@@ -69,6 +78,16 @@ class ConnectionTables(dict[str, Any]):
 
 def _tables(connections: Any) -> Any:
     return ConnectionTables(connections) if isinstance(connections, Mapping) else connections
+
+
+def _hide(config: dict[str, Any]) -> None:
+    if isinstance(config["SECRET_KEY"], str):
+        config["SECRET_KEY"] = Hidden(config["SECRET_KEY"])
+    config["SECRET_KEY_FALLBACKS"] = [Hidden(key) for key in config["SECRET_KEY_FALLBACKS"]]
+    tables = config["CONNECTIONS"].values() if isinstance(config["CONNECTIONS"], dict) else ()
+    for table in tables:
+        if isinstance(table, dict) and isinstance(table.get("url"), str):
+            table["url"] = Hidden(table["url"])
 
 
 def _named(choice: str) -> object:
@@ -112,7 +131,7 @@ def _check_secret(config: Mapping[str, Any]) -> None:
 
 def _check_numbers(config: Mapping[str, Any]) -> None:
     for key, default in vars(Config).items():
-        if key.isupper() and isinstance(default, int | float):
+        if key.isupper() and type(default) in (int, float):
             value = config[key]
             if isinstance(value, bool) or not isinstance(value, type(default) | int) or value < 0:
                 kind = "whole number" if isinstance(default, int) else "number"

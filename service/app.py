@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from hypercorn.middleware import ProxyFixMiddleware
-from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from quart import Quart
 from werkzeug.routing import IntegerConverter
 
 from config.loading import load
 
-from . import api, errors, health, server_timing
+from . import access_log, api, errors, health, server_timing
 from .connections import Connections
+from .malformed import refusing_malformed
 
 
 def create_app(config: str | object | Mapping[str, Any] | None = None) -> Quart:
@@ -37,7 +37,8 @@ def create_app(config: str | object | Mapping[str, Any] | None = None) -> Quart:
     app.register_blueprint(health.blueprint)
     api.register(app)
     _trust_proxies(app)
-    _take_empty_paths(app)
+    app.asgi_app = refusing_malformed(app.asgi_app)  # type: ignore[assignment,method-assign]
+    access_log.register(app)
     return app
 
 
@@ -51,15 +52,3 @@ def _trust_proxies(app: Quart) -> None:
     hops = app.config["TRUSTED_PROXIES"]
     if hops:
         app.asgi_app = ProxyFixMiddleware(app.asgi_app, trusted_hops=hops)  # type: ignore[method-assign]
-
-
-def _take_empty_paths(app: Quart) -> None:
-    # A request line may be "GET ?x HTTP/1.1", which Quart's adapter does not expect.
-    inner = app.asgi_app
-
-    async def asgi_app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        if scope["type"] != "lifespan" and not scope["path"]:
-            scope["path"] = "/"
-        await inner(scope, receive, send)
-
-    app.asgi_app = asgi_app  # type: ignore[method-assign]

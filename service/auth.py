@@ -41,17 +41,19 @@ def requires_auth(view: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
 
     @wraps(view)
     async def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        g.player_id = _player_of(request.headers.get("Authorization", ""))
+        g.player_id = _player_of(request.headers.getlist("Authorization"))
         return await view(*args, **kwargs)
 
     security_scheme([{SCHEME: []}])(wrapper)
     return wrapper
 
 
-def _player_of(authorization: str) -> int:
+def _player_of(authorizations: list[str]) -> int:
+    # Of two, this service might believe one and what stands in front of it the other.
+    authorization = authorizations[0] if len(authorizations) == 1 else ""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise unauthorized("Send a token: Authorization: Bearer TOKEN.")
+        raise unauthorized("Send one token: Authorization: Bearer TOKEN.")
     try:
         player_id = _serializer().loads(token.strip(), current_app.config["TOKEN_LIFETIME"])
     except SignatureExpired as error:

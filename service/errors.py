@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 import asyncpg
 from pydantic import BaseModel, ValidationError
-from quart import Quart, Response, current_app, json, request
+from quart import Quart, Response, current_app, has_request_context, json, request, websocket
 from quart_schema import RequestSchemaValidationError
 from quart_schema.validation import (
     QUART_SCHEMA_QUERYSTRING_ATTRIBUTE,
@@ -101,6 +101,21 @@ def answers(*statuses: int) -> Callable[[F], F]:
     return decorate
 
 
+def respond(
+    status: int,
+    type_: str,
+    title: str,
+    detail: str | None,
+    members: Mapping[str, Any],
+    headers: Mapping[str, str],
+) -> Response:
+    """The response that tells of a problem; also outside of any app context."""
+    body = {"type": type_, "title": title, "status": status, "detail": detail, **members}
+    response = Response(json.dumps(body), status, content_type=MEDIA_TYPE)
+    response.headers.extend(headers)
+    return response
+
+
 def register(app: Quart) -> None:
     """Make ``app`` answer every error with a problem."""
     app.register_error_handler(HTTPException, _http)
@@ -113,7 +128,7 @@ def register(app: Quart) -> None:
 async def _http(error: HTTPException) -> Response:
     code = error.code or 500
     if isinstance(error, Problem):
-        return _respond(
+        return respond(
             code, error.type, error.title, error.description, error.members, error.headers
         )
     detail = error.description
@@ -121,12 +136,12 @@ async def _http(error: HTTPException) -> Response:
         detail = "Nothing is at this path. The API is described at /docs."
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         allowed = ", ".join(sorted(error.valid_methods))
-        detail = f"{request.method} is not allowed at this path; allowed: {allowed}."
+        detail = f"This method is not allowed at this path; allowed: {allowed}."
     if isinstance(error, RequestEntityTooLarge):
         detail = f"The body may have {current_app.config['MAX_CONTENT_LENGTH']} bytes at most."
     headers = dict(error.get_headers())
     headers.pop("Content-Type", None)
-    return _respond(code, "about:blank", error.name, detail, {}, headers)
+    return respond(code, "about:blank", error.name, detail, {}, headers)
 
 
 async def _validation(error: RequestSchemaValidationError) -> Response:
@@ -158,7 +173,9 @@ async def _other(error: Exception) -> Response:
         if _lacks_tables(error):
             current_app.logger.error("A table is missing: has 'service init' been run?")
         raise error
-    current_app.logger.warning("%s %r: %s (%s)", request.method, request.path, lost, told(error))
+    asked = request if has_request_context() else websocket
+    # The rule, not the path: whoever adds a route may have secrets in its paths.
+    current_app.logger.warning("%s %s: %s (%s)", asked.method, asked.url_rule, lost, told(error))
     return await _connection(lost)
 
 
@@ -190,17 +207,3 @@ def _wrong_values(
         known = fields.get(name)
         allowed = known.description if known else f"an object with {', '.join(fields)}"
         yield {"in": place, "field": name, "problem": detail["msg"], "allowed": allowed or ""}
-
-
-def _respond(
-    status: int,
-    type_: str,
-    title: str,
-    detail: str | None,
-    members: Mapping[str, Any],
-    headers: Mapping[str, str],
-) -> Response:
-    body = {"type": type_, "title": title, "status": status, "detail": detail, **members}
-    response = Response(json.dumps(body), status, content_type=MEDIA_TYPE)
-    response.headers.extend(headers)
-    return response

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from quart import Quart, abort
+from quart.testing import WebsocketResponseError
 from quart.typing import TestClientProtocol as Client
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rethinkdb import r
@@ -275,3 +276,32 @@ async def test_a_missing_table_is_told_with_what_to_do(
         caplog.clear()
         assert (await live.test_client().get(path)).status_code == 500
         assert "has 'service init' been run?" in caplog.text
+
+
+async def test_a_lost_connection_is_logged_with_the_route_and_not_the_path(
+    live: Quart, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def lost(token: str) -> str:
+        await get_db("client")
+        raise RedisConnectionError(f"redis://:{token}@host is gone")
+
+    live.add_url_rule("/lost/<token>", view_func=lost)
+    live.add_websocket("/follow/<token>", view_func=lost)
+    client = live.test_client()
+    assert (await client.get("/lost/hush")).status_code == 503
+    with pytest.raises(WebsocketResponseError) as refused:
+        async with client.websocket("/follow/hush") as websocket:
+            await websocket.receive()
+    assert refused.value.response.status_code == 503
+    assert "GET /lost/<token>: connection 'client' is unavailable" in caplog.text
+    assert "GET /follow/<token>: connection 'client' is unavailable" in caplog.text
+    assert "hush" not in caplog.text
+
+
+async def test_a_websocket_where_there_is_none_is_not_allowed(client: Client) -> None:
+    with pytest.raises(WebsocketResponseError) as refused:
+        async with client.websocket("/api/players") as websocket:
+            await websocket.receive()
+    assert refused.value.response.status_code in (400, 405)
+    problem = await refused.value.response.get_json()
+    assert problem["status"] == refused.value.response.status_code

@@ -17,10 +17,22 @@ MAY_IMPORT = {
     "embedded": {"embedded"},
     "errors": {"connections"},
     "server_timing": {"connections"},
+    "stopping": {"errors"},
+    "malformed": {"errors"},
+    "access_log": set(),
     "health": {"connections", "errors", "server_timing"},
     "auth": {"connections", "errors"},
-    "api": {"api", "auth", "errors", "connections"},
-    "app": {"api", "errors", "health", "server_timing", "connections"},
+    "api": {"api", "auth", "errors", "connections", "stopping"},
+    "app": {
+        "access_log",
+        "api",
+        "connections",
+        "errors",
+        "health",
+        "malformed",
+        "server_timing",
+        "stopping",
+    },
 }
 """What each part of `service` may import of the rest."""
 

@@ -43,6 +43,18 @@ PROBLEM = {
     },
 }
 
+EVENT = {
+    "title": "Event",
+    "description": "One of the events that the stream is made of.",
+    "type": "object",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "description": "Grows with each change."},
+        "event": {"type": "string", "description": "What happened."},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+
 HEADERS = {
     201: {"Location": "Where it is from now on."},
     401: {"WWW-Authenticate": "How to say who you are."},
@@ -121,7 +133,7 @@ class Description(OpenAPIProvider):
 def _complete(path: str, operation: dict[str, Any], view: Callable[..., Any]) -> None:
     responses = operation["responses"]
     if hasattr(view, _STREAMS):
-        stream = {"schema": {"type": "string"}}
+        stream = {"schema": EVENT}
         description = getattr(view, _STREAMS)
         responses[200] = {"description": description, "content": {"text/event-stream": stream}}
         responses[204] = {"description": "The client has seen the last event already."}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from quart import Blueprint, Response, send_from_directory, url_for
 from quart_schema import hide
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import BadRequest, NotFound
 
 blueprint = Blueprint("docs", __name__, url_prefix="/docs")
 
@@ -58,3 +58,5 @@ async def file(name: str) -> Response:
         return await send_from_directory(FILES, name)
     except OSError as error:
         raise NotFound from error  # a name that no file can have
+    except OverflowError as error:
+        raise BadRequest("A date in the headers is out of range.") from error

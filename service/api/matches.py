@@ -44,7 +44,11 @@ class NewMove(Body):
     """What to do in a match."""
 
     move: Annotated[
-        str, Field(pattern="^[ -~]{1,64}$", description="1 to 64 printable ASCII characters.")
+        str,
+        Field(
+            pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,64}$",
+            description="1 to 64 characters, none of them a control character.",
+        ),
     ]
 
 

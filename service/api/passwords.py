@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 
@@ -22,7 +25,17 @@ RETRY_AFTER = 2
 
 # A hash takes a core and 64 MiB for some tens of milliseconds: more at once would only wait longer.
 _AT_ONCE = os.cpu_count() or 1
-_threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="argon2")
+_NICENESS = 15
+
+
+def _yield_to_others() -> None:
+    """Let this thread have a core when the event loop, and whoever serves others, wants none."""
+    if sys.platform == "linux":  # Elsewhere that is the priority of the whole process.
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
+_threads = ThreadPoolExecutor(_AT_ONCE, "argon2", _yield_to_others)
 _unfinished: set[Future[Any]] = set()
 
 

@@ -12,12 +12,12 @@ from redis.asyncio import Redis
 
 from service.auth import issue_token, unauthorized
 from service.connections import get_db
-from service.errors import Problem, answers, retry_after
+from service.errors import answers
 
 from .fields import Body
+from .login_attempts import Attempt
 from .passwords import TooManyPasswords, hash_password, is_outdated, verify_password
 from .players import Name
-from .rate_limit import count_attempt
 
 blueprint = Blueprint("tokens", __name__, url_prefix="/api/tokens")
 
@@ -47,9 +47,12 @@ async def create(data: Credentials) -> Token:
     """Get a token.
 
     The answer to an unknown name and to a wrong password is the same. When too many passwords
-    wait to be checked, a 503 (`too-many-passwords`) says when to come back.
+    wait to be checked, a 503 (`too-many-passwords`) says when to come back. Attempts are counted
+    for each name and for each address; a 429 says when there may be another.
     """
-    await _limit_attempts(data.name)
+    attempt = Attempt(data.name, request.remote_addr, current_app.config)
+    client = await get_db("client", Redis)
+    await attempt.count(client)
     # No connection is held while a password is hashed: that takes longer than all queries.
     async with get_db("a", asyncpg.Connection) as connection:
         row = await connection.fetchrow(
@@ -58,26 +61,10 @@ async def create(data: Credentials) -> Token:
     verified = await verify_password(row and row["password_hash"], data.password)
     if row is None or not verified:
         raise unauthorized("No player has this name and this password.")
+    await attempt.succeeded(client)
     if is_outdated(row["password_hash"]):
         await _renew_hash(row["id"], row["password_hash"], data.password)
     return Token(token=issue_token(row["id"]), expires_in=current_app.config["TOKEN_LIFETIME"])
-
-
-async def _limit_attempts(name: str) -> None:
-    config = current_app.config
-    client = await get_db("client", Redis)
-    attempts, seconds = await count_attempt(
-        client, f"tokens:{name.lower()}:{request.remote_addr}", config["TOKEN_ATTEMPTS_WINDOW"]
-    )
-    if attempts > config["TOKEN_ATTEMPTS"]:
-        raise Problem(
-            429,
-            "too-many-attempts",
-            "Too many attempts",
-            f"{config['TOKEN_ATTEMPTS']} attempts in {config['TOKEN_ATTEMPTS_WINDOW']} s"
-            " are allowed for one name from one address.",
-            headers=retry_after(seconds),
-        )
 
 
 async def _renew_hash(player_id: int, stored: str, password: str) -> None:
