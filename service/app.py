@@ -11,7 +11,7 @@ from werkzeug.routing import IntegerConverter
 
 from config.loading import load
 
-from . import access_log, api, errors, health, server_timing
+from . import access_log, api, errors, health, server_timing, stopping
 from .connections import Connections
 from .malformed import refusing_malformed
 
@@ -34,6 +34,7 @@ def create_app(config: str | object | Mapping[str, Any] | None = None) -> Quart:
     Connections(app)
     errors.register(app)
     server_timing.register(app)
+    stopping.register(app)
     app.register_blueprint(health.blueprint)
     api.register(app)
     _trust_proxies(app)

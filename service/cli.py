@@ -1,9 +1,11 @@
-"""The command line: ``service dev``, ``embedded``, ``init`` and ``check``."""
+"""The command line: ``service dev``, ``serve``, ``embedded``, ``init`` and ``check``."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import click
 from redis.exceptions import RedisError
 from rethinkdb.errors import ReqlError
 
-from service import dev
+from service import dev, serve
 from service.api import schema
 from service.app import create_app
 from service.connections import Check, Connections, ConnectionsError, ConnectionUnavailable
@@ -84,6 +86,30 @@ def dev_command(host: str, port: int, data: Path | None, **urls: str | None) -> 
     """
     given = {name: url for name, url in urls.items() if url}
     dev.run(host, port, data, given, click.echo)
+
+
+@main.command("serve")
+@click.option(
+    "--bind",
+    metavar="HOST:PORT",
+    multiple=True,
+    help="Address to serve on, more than once if need be; without it, 127.0.0.1:8000, or PORT of"
+    " the environment on all addresses.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    envvar="WEB_CONCURRENCY",
+    help="Processes; WEB_CONCURRENCY of the environment counts, too.",
+)
+@click.argument("application", default=serve.APPLICATION)
+def serve_command(bind: tuple[str, ...], workers: int, application: str) -> None:
+    """Serve APPLICATION, the service itself if none is given, with config/hypercorn.toml."""
+    port = os.environ.get("PORT")
+    default = f"0.0.0.0:{port}" if port else "127.0.0.1:8000"
+    serve.run(application, bind or (default,), workers, partial(click.echo, err=True))
 
 
 @main.command()

@@ -31,6 +31,7 @@ _VARIABLES = {
     "redis": f"{_PREFIX}__client",
 }
 _GRACE = 2.0
+_STOP_TIMEOUT = 1.5
 _POLL_INTERVAL = 0.02
 
 Say = Callable[[str], None]
@@ -46,7 +47,7 @@ def run(host: str, port: int, data: Path | None, given: Mapping[str, str], say: 
     with (
         bound_socket(host, port) as listener,
         data_directory(data) as directory,
-        # With asyncio's own loop, Hypercorn waits for open event streams as it stops.
+        # With asyncio's own loop, Hypercorn waits for every connection as it stops.
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         suppress(Stopped),
     ):
@@ -57,6 +58,7 @@ async def _run(listener: socket.socket, data: Path, given: Mapping[str, str], sa
     with stop_signals() as stop:
         async with _servers(data, given, stop, say):
             os.environ.setdefault("SERVICE_CONFIG", "Development")
+            os.environ.setdefault("SERVICE_STOP_TIMEOUT", str(_STOP_TIMEOUT))
             os.environ.setdefault("SERVICE_SECRET_KEY", stored_secret(data / "secret-key"))
             player = await unless(stop, _prepare(say))
             announcing = asyncio.create_task(_announce(listener.getsockname(), player, say))

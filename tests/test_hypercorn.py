@@ -1,4 +1,4 @@
-"""The shipped ways to run the service: ``config/hypercorn.toml`` and the ``Procfile``."""
+"""The shipped ways to run the service: ``config/hypercorn.toml``, ``serve``, the ``Procfile``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -42,22 +42,30 @@ def create_app():
 """
 
 
+HYPERCORN = ("hypercorn", "--config", "config/hypercorn.toml")
+TWO_WORKERS = ("service", "serve", "--workers", "2")
+
+
 @asynccontextmanager
-async def hypercorn(application: str, **environment: str) -> AsyncIterator[tuple[Command, str]]:
+async def hypercorn(
+    application: str, module: Sequence[str] = HYPERCORN, **environment: str
+) -> AsyncIterator[tuple[Command, str]]:
     """Hypercorn with the shipped configuration, serving; and its URL."""
-    arguments = ("--config", "config/hypercorn.toml", "--bind", f"127.0.0.1:{free_port()}")
-    program = (sys.executable, "-m", "hypercorn", *arguments, application)
+    arguments = ("--bind", f"127.0.0.1:{free_port()}", application)
+    program = (sys.executable, "-m", *module, *arguments)
     async with running_program(*program, **environment) as command:
         url = await command.error_with("Running on ")
         yield command, url.partition("Running on ")[2].split()[0]
 
 
 async def refuses(url: str) -> bool:
-    async with httpx.AsyncClient() as client:
-        try:
-            await client.get(url)
-        except httpx.TransportError:
-            return True
+    """Whether nobody listens: no connection waits there for somebody to take it."""
+    where = httpx.URL(url)
+    try:
+        _, writer = await asyncio.open_connection(where.host, where.port)
+    except ConnectionError as error:
+        return isinstance(error, ConnectionRefusedError)
+    writer.close()
     return False
 
 
@@ -70,8 +78,12 @@ def to_process_group(command: Command) -> None:
 
 
 @pytest.mark.parametrize("terminate", [to_process, to_process_group])
+@pytest.mark.parametrize("module", [HYPERCORN, TWO_WORKERS])
 async def test_on_sigterm_requests_in_flight_finish_and_then_the_pools_close(
-    terminate: Callable[[Command], None], postgresql_url: str, tmp_path: Path
+    module: Sequence[str],
+    terminate: Callable[[Command], None],
+    postgresql_url: str,
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "waiting.py").write_text(WAITING_FOR_A_LOCK)
     application = f"{tmp_path}/waiting.py:create_app()"
@@ -80,7 +92,7 @@ async def test_on_sigterm_requests_in_flight_finish_and_then_the_pools_close(
         abandoned = await sessions_abandoned(observer)
         await observer.execute("SELECT pg_advisory_lock(1)")
         async with (
-            hypercorn(application, TEST_POSTGRESQL=postgresql_url) as (command, url),
+            hypercorn(application, module, TEST_POSTGRESQL=postgresql_url) as (command, url),
             httpx.AsyncClient() as client,
         ):
             request = asyncio.create_task(client.get(f"{url}/wait?token=hush", timeout=30))

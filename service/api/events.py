@@ -16,6 +16,7 @@ from rethinkdb.errors import ReqlError, ReqlTimeoutError
 
 from service.connections import ConnectionsError, get_db
 from service.errors import Problem, retry_after
+from service.stopping import stopping
 
 from .description import streams
 from .matches import MATCHES, Match, find_match
@@ -60,14 +61,18 @@ async def follow(app: Quart, match_id: UUID, place: _Place) -> AsyncIterator[str
     The app context is the stream's own. It is entered here, not by ``stream_with_context``, so
     that the changefeed is closed before its connection goes back, whoever ends the stream.
     """
+    signal = stopping(app)
     async with app.app_context():
         try:
-            connection = await get_db("b", Connection)
-            feed = await MATCHES.get(str(match_id)).changes(include_initial=True).run(connection)
+            async with signal.within(0):
+                connection = await get_db("b", Connection)
+                changes = MATCHES.get(str(match_id)).changes(include_initial=True)
+                feed = await changes.run(connection)
             try:
                 while True:
                     try:
-                        change = await feed.next(wait=app.config["EVENT_HEARTBEAT"])
+                        async with signal.within(0):
+                            change = await feed.next(wait=app.config["EVENT_HEARTBEAT"])
                     except ReqlTimeoutError:
                         yield _HEARTBEAT
                         continue
@@ -85,6 +90,10 @@ async def follow(app: Quart, match_id: UUID, place: _Place) -> AsyncIterator[str
             # The headers are sent: all that can still be said is when to come back.
             app.logger.warning("The events of match %s end early: %s", match_id, error)
             yield _COME_BACK
+        except TimeoutError:
+            if signal.since is None:
+                raise
+            yield _COME_BACK  # Another process will serve it.
         finally:
             _places(app).discard(place)
 

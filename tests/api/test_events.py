@@ -15,6 +15,7 @@ from rethinkdb.asyncio_net.net_asyncio import Connection
 
 from service.api.matches import MATCHES
 from service.connections import get_db
+from service.stopping import stopping
 from tests.eventually import until
 from tests.serverside import rethinkdb_connections
 
@@ -50,6 +51,12 @@ class Stream:
                 return None
         data = json.loads(fields["data"]) if "data" in fields else None
         return Event(fields.get("id", ""), fields.get("event", ""), data)
+
+    async def rest(self) -> AsyncIterator[str]:
+        """The lines to the end."""
+        async with asyncio.timeout(10):
+            async for line in self._lines:
+                yield f"{line}\n"
 
 
 @asynccontextmanager
@@ -258,3 +265,17 @@ async def test_a_stream_that_has_missed_changes_ends_with_when_to_come_back(
     async with stream(url, match_id) as events:
         assert await events.next() == Event("", "", None)
         assert await events.next() is None
+
+
+async def test_streams_end_and_none_begins_once_the_process_stops(
+    app: Quart, url: str, new_match: NewMatch
+) -> None:
+    match_id = await new_match()
+    come_back = "retry: 5000\n\n"
+    async with stream(url, match_id) as events:
+        assert await events.next() is not None
+        stopping(app).begin()
+        assert "".join([text async for text in events.rest()]) == come_back
+    async with stream(url, match_id) as late:
+        assert late.response.status_code == 200
+        assert "".join([text async for text in late.rest()]) == come_back
