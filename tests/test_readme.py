@@ -168,3 +168,11 @@ def test_the_errors_it_names_exist() -> None:
     named = set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)`", README))
     assert named >= {"ConnectionUnavailable", "PoolTimeout"}
     assert named <= {*service.connections.__all__, "RuntimeError"}
+
+
+def test_the_tests_it_names_exist() -> None:
+    table = README.partition("## When things break")[2].partition("\n## ")[0]
+    sources = "".join(path.read_text() for path in (ROOT / "tests" / "faults").glob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", table)
+    assert len(named) > 12
+    assert [name for name in named if f"def {name}(" not in sources] == []
