@@ -53,8 +53,8 @@ class Backend(Protocol[P, C]):
 
     Attributes:
         settings: what every connection has.
-        shared: True if `acquire` gives every context the same object, so that `max_size`
-            bounds what happens inside the driver and not the contexts that hold it.
+        shared: True if all that `acquire` gives works on the driver's own pool, so that `max_size`
+            bounds what happens in there and not the contexts that hold it.
     """
 
     settings: Settings

@@ -117,7 +117,7 @@ class Session(AbstractConnection):
 
 
 def _second(rest: bytes) -> bytes:
-    """The second word of a command, of what follows the first: $2\r\nID\r\n."""
+    r"""The second word of a command, of what follows the first: $2\r\nID\r\n."""
     parts = rest.split(b"\r\n", 2)
     return parts[1].upper() if len(parts) == 3 else b""
 

@@ -82,13 +82,6 @@ async def subscribed_without_a_word(client: Any) -> None:
     await subscribed(client)
 
 
-async def unsubscribed(client: Any) -> Any:
-    pubsub = await subscribed(client)
-    await pubsub.unsubscribe()
-    await pubsub.punsubscribe()
-    return pubsub
-
-
 async def notified(client: Any) -> Any:
     notifications = client.keyspace_notifications()
     await notifications.subscribe("__keyspace@0__:*")
@@ -163,7 +156,6 @@ LEFT: dict[str, Leave] = {
     "SUBSCRIBE": command("SUBSCRIBE", CHANNEL),
     "subscribed": subscribed,
     "subscribed, forgotten": subscribed_without_a_word,
-    "unsubscribed": unsubscribed,
     "notified": notified,
     "monitoring": monitoring,
     "monitored": monitored,
@@ -279,13 +271,6 @@ async def test_an_ordinary_request_keeps_the_socket(app: Quart, use: Leave) -> N
     async with request(app) as client:
         await use(client)
     assert await socket_of(app) == socket
-
-
-async def test_a_script_selects_for_itself_only(app: Quart) -> None:
-    new = await session(app)
-    async with request(app) as client:
-        await client.eval("redis.call('SELECT', 5)", 0)
-    assert await session(app) == new
 
 
 async def test_a_callback_for_answers_is_the_requests_own(app: Quart) -> None:
