@@ -33,6 +33,18 @@ _RESET: Final = (
 )
 
 
+class _TLSUpgrade(connect_utils.TLSUpgradeProto):
+    """asyncpg's, but for what it makes of a connect that is cancelled: an error nobody reads."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if not self.on_data.cancelled():
+            self.on_data.exception()  # read, so that nobody is told it never was
+
+
+connect_utils.TLSUpgradeProto = _TLSUpgrade  # type: ignore[misc]
+
+
 class SessionConnection(asyncpg.Connection):
     """An asyncpg connection that knows whether its session may have been changed.
 
@@ -44,6 +56,7 @@ class SessionConnection(asyncpg.Connection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._trace = Trace.NONE
+        self._parsed_at: int | None = None
 
     def reset_on_release(self) -> None:
         """Say that this request changes the session in a way that its SQL does not show.
@@ -69,6 +82,9 @@ class SessionConnection(asyncpg.Connection):
             if trace is Trace.STATEMENTS or left != "SELECT 0":
                 await super().execute("DISCARD ALL")
                 self._mark_stmts_as_closed()  # type: ignore[attr-defined]
+            if self._parsed_at == self._queries():
+                # Until the next query the server is in a transaction, and its locks are held.
+                await super().execute("SELECT")
 
     def _on_release(self, stacklevel: int = 1) -> None:
         # Called by the pool before it warns of listeners that are left: they end here.
@@ -100,7 +116,10 @@ class SessionConnection(asyncpg.Connection):
         if isinstance(kwargs.get("named"), str):
             # asyncpg would close what has this name then as soon as this one is collected.
             self._trace = Trace.CONNECTION
-        return await super()._get_statement(query, *args, **kwargs)  # type: ignore[misc]
+        try:
+            return await super()._get_statement(query, *args, **kwargs)  # type: ignore[misc]
+        finally:
+            self._parsed_at = self._queries()  # asyncpg has sent a Parse without a Sync
 
     async def _introspect_types(self, *args: Any) -> Any:
         trace = self._trace
@@ -127,6 +146,10 @@ class SessionConnection(asyncpg.Connection):
     async def reset_type_codec(self, *args: Any, **kwargs: Any) -> None:
         self._trace = Trace.CONNECTION  # codecs cannot be put back as they were
         await super().reset_type_codec(*args, **kwargs)
+
+    def _queries(self) -> int:
+        """How many queries were begun; only parsing one does not count."""
+        return self._protocol.queries_count  # type: ignore[attr-defined, no-any-return]
 
     def _note(self, query: str) -> None:
         if self._trace < Trace.CONNECTION:

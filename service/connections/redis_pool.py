@@ -65,9 +65,16 @@ class Sockets(ConnectionPool):
     def __init__(self, *args: Any, settings: Settings, **options: Any) -> None:
         super().__init__(*args, **{"max_connections": settings.max_size} | options)
         self.places = Places(settings)
+        self._failed = 0
 
     async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Session:
-        """A connected socket. Raises `PoolTimeout` if there is none in time."""
+        """A connected socket.
+
+        Raises:
+            PoolTimeout: there was no place in time.
+            redis.ConnectionError: the server cannot be reached, or could not while this waited.
+        """
+        failed = self._failed
         await self.places.take()
         try:
             connection: Session = self.get_available_connection()  # type: ignore[no-untyped-call]
@@ -75,8 +82,11 @@ class Sockets(ConnectionPool):
             self.places.give_back()
             raise
         try:
+            if self._failed != failed and not is_open(connection):
+                raise exceptions.ConnectionError("Another attempt to connect has just failed.")
             await self.ensure_connection(connection)
-        except BaseException:
+        except BaseException as error:
+            self._failed += isinstance(error, exceptions.RedisError)
             await self.release(connection)
             raise
         return connection

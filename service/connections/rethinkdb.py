@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Awaitable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, TypeVar
@@ -80,7 +81,9 @@ class LeasedConnection(Connection):  # type: ignore[misc]
             loop = asyncio.get_running_loop()
             timer = loop.call_later(self.query_timeout, self._give_up, cursor)
             cursor.new_response.add_done_callback(lambda _: timer.cancel())
-        await super()._continue(cursor)
+        with suppress(ReqlDriverError, RuntimeError):
+            # The driver does not wait for this; a cursor is told by the reader of a lost socket.
+            await super()._continue(cursor)
 
     def _give_up(self, cursor: AsyncioCursor) -> None:
         self.gave_up = True

@@ -172,6 +172,8 @@ class Source:
                 grant = await self._proven(pool)
                 if grant is None:
                     grant = Grant(pool, await self.backend.acquire(pool))
+        except ConnectionUnavailable:
+            raise
         except Exception as error:
             log.warning("connection %r cannot be opened: %s", self.settings.name, told(error))
             self._failures += 1
@@ -185,13 +187,17 @@ class Source:
     async def _proven(self, pool: Any) -> Grant | None:
         """One that answers, if that is in doubt: to a backend that hangs, connections look open.
 
-        One task at a time finds out; None once there is no doubt.
+        One task at a time finds out, and those that wait for it fail with it; None once there is
+        no doubt.
         """
         if self._last_error is None:
             return None
+        failures = self._failures
         async with self._doubt:
             if self._last_error is None:
                 return None
+            if self._failures != failures:
+                raise self.lost(self._last_error)
             grant = Grant(pool, await self.backend.acquire(pool))
             try:
                 await self.backend.ping(grant.connection)

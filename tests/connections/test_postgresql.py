@@ -81,6 +81,22 @@ async def test_a_connection_is_closed_only_where_no_reset_can_or_may_clean_it(
         assert ((await get_db("a")).get_server_pid() == pid) is same
 
 
+@pytest.mark.parametrize("reset", ["auto", "always", "never"])
+async def test_a_statement_only_prepared_leaves_no_transaction_and_no_lock(
+    make_app: MakeApp, postgresql_url: str, reset: str
+) -> None:
+    app = one_connection(make_app, postgresql_url, reset=reset)
+    async with app.app_context():
+        a = await get_db("a")
+        pid = a.get_server_pid()
+        await a.prepare("SELECT relname FROM pg_catalog.pg_class")
+    observer = await asyncpg.connect(postgresql_url)
+    state = await observer.fetchval("SELECT state FROM pg_stat_activity WHERE pid = $1", pid)
+    locks = await observer.fetchval("SELECT count(*) FROM pg_locks WHERE pid = $1", pid)
+    await observer.close()
+    assert (state, locks) == ("idle", 0)
+
+
 async def test_callbacks_of_one_request_do_not_hear_of_the_next(
     make_app: MakeApp, postgresql_url: str
 ) -> None:

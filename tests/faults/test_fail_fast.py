@@ -63,9 +63,7 @@ async def test_one_attempt_at_a_time(
         answers = await many(REQUESTS // 2, SECONDS / 2)
         assert {status for status, _ in answers} == {503}
         windows = (perf_counter() - began) / FAIL_FOR
-        # Redis's client is everybody's: who comes before a first command has failed is let in.
-        early = MAX_SIZE if name != "client" else REQUESTS * TIMEOUT / SECONDS
-        assert proxy.accepted - before <= FAIL_AFTER + early + windows
+        assert proxy.accepted - before <= FAIL_AFTER + MAX_SIZE + windows
 
         await until(lambda: not proxy.open)
         proxy.most_open, before, began = 0, proxy.accepted, perf_counter()

@@ -1,0 +1,39 @@
+"""Connections that Hypercorn keeps for a next request, closed without losing one.
+
+Hypercorn closes those that were idle for long enough, and all idle ones when it is told to stop. A
+request that comes at this moment is begun, and its answer has nowhere to go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from hypercorn.asyncio.tcp_server import TCPServer
+
+_STEPS = 8
+"""Of the loop, within which what a socket has brought is known as a request."""
+
+
+async def close_when_idle(self: TCPServer) -> None:
+    """Wait for the timeout or the end of serving, then close; a request that comes cancels this."""
+    # Not `wait_for`, which may lose a cancellation (Python < 3.12).
+    with suppress(TimeoutError):
+        async with asyncio.timeout(self.config.keep_alive_timeout):
+            await self.context.terminated.wait()
+    transport: Any = self.writer.transport
+    with suppress(RuntimeError):  # uvloop's word for one that is closed
+        transport.pause_reading()
+        try:
+            for _ in range(_STEPS):
+                await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            transport.resume_reading()
+            raise
+    await asyncio.shield(self._initiate_server_close())
+
+
+def register() -> None:
+    """Let every connection of this process end so."""
+    TCPServer._idle_timeout = close_when_idle  # type: ignore[method-assign]
