@@ -1,7 +1,8 @@
-"""Connections that Hypercorn keeps for a next request, closed without losing one.
+"""Connections that Hypercorn keeps for a next request: closed without losing what is under way.
 
 Hypercorn closes those that were idle for long enough, and all idle ones when it is told to stop. A
-request that comes at this moment is begun, and its answer has nowhere to go.
+request that comes at this moment is begun, and its answer has nowhere to go. It also closes where
+an answer is ready before the whole request has come, without a word before.
 """
 
 from __future__ import annotations
@@ -11,9 +12,20 @@ from contextlib import suppress
 from typing import Any
 
 from hypercorn.asyncio.tcp_server import TCPServer
+from quart.wrappers import Request
 
 _STEPS = 8
 """Of the loop, within which what a socket has brought is known as a request."""
+_REST = 0.1
+"""Seconds for the rest of a body that the answer did not wait for."""
+
+
+async def received(request: Request) -> bool:
+    """Whether all of a request has come, or comes in a moment."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_REST):
+            await request.body._complete.wait()
+    return request.body._complete.is_set()
 
 
 async def close_when_idle(self: TCPServer) -> None:

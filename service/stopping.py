@@ -21,6 +21,7 @@ from quart.asgi import ASGIHTTPConnection
 from quart.wrappers import Request
 
 from .errors import respond, retry_after
+from .keep_alive import received
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 RETRY_AFTER = 1
@@ -114,7 +115,7 @@ def _handlers() -> dict[signal.Signals, Callable[[int, FrameType | None], Any]]:
 
 
 class StoppableConnection(ASGIHTTPConnection):
-    """A request that is told when the process stops."""
+    """A request that is told when the process stops, on a connection that closes then."""
 
     async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
         """Answer it; at the end of the time that is left with a 503, or half an answer."""
@@ -123,8 +124,11 @@ class StoppableConnection(ASGIHTTPConnection):
 
         async def last(message: ASGISendEvent) -> None:
             nonlocal begun
-            if not begun and state.since is not None:
-                _close_connection(request, message)
+            # HTTP/2 has no such header, and its own way.
+            if not begun and request.http_version.startswith("1"):
+                whole = await received(request)
+                if state.since is not None or not whole:
+                    _close_connection(message)
             begun = True
             await send(message)
 
@@ -139,10 +143,8 @@ class StoppableConnection(ASGIHTTPConnection):
                 await self._send_response(last, _stopped())
 
 
-def _close_connection(request: Request, message: Any) -> None:
-    # HTTP/2 has no such header, and its own way.
-    if request.http_version.startswith("1"):
-        message["headers"] = [*message["headers"], (b"connection", b"close")]
+def _close_connection(message: Any) -> None:
+    message["headers"] = [*message["headers"], (b"connection", b"close")]
 
 
 def _stopped() -> Any:

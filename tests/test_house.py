@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "embedded": {"embedded"},
     "errors": {"connections"},
     "server_timing": {"connections"},
-    "stopping": {"errors"},
+    "stopping": {"errors", "keep_alive"},
     "malformed": {"errors"},
     "access_log": set(),
     "keep_alive": set(),

@@ -1,11 +1,13 @@
-"""A request that comes as its connection is closed for being idle: answered, or never begun."""
+"""A connection that closes takes no request and no answer with it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
+import h11
 import pytest
 import uvloop
 from hypercorn.asyncio import serve
@@ -13,11 +15,31 @@ from hypercorn.config import Config
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from quart import Quart
 
-from service import keep_alive
+from service import keep_alive, stopping
 from service.embedded.ports import bound_socket
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\n"
+
+
+@asynccontextmanager
+async def served(
+    application: Any, stop: asyncio.Event
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to Hypercorn, which serves until `stop`."""
+    listener = bound_socket("127.0.0.1", 0)
+    listener.listen()
+    address = listener.getsockname()
+    config = Config.from_mapping(bind=[f"fd://{listener.detach()}"], errorlog=None)
+    server = asyncio.create_task(serve(application, config, shutdown_trigger=stop.wait))
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        stop.set()
+        await server
 
 
 async def begun_and_answered(steps: int) -> tuple[int, int]:
@@ -34,23 +56,16 @@ async def begun_and_answered(steps: int) -> tuple[int, int]:
     async def index() -> str:
         return "here"
 
-    listener = bound_socket("127.0.0.1", 0)
-    listener.listen()
-    address = listener.getsockname()
-    config = Config.from_mapping(bind=[f"fd://{listener.detach()}"], errorlog=None)
-    server = asyncio.create_task(serve(counting, config, shutdown_trigger=stop.wait))
-    reader, writer = await asyncio.open_connection(*address)
-    writer.write(REQUEST)
-    await reader.readuntil(b"here")
-    await go_on(20)
-    stop.set()
-    await go_on(steps)
-    writer.write(REQUEST)
-    answered = 0
-    with suppress(ConnectionError):
-        answered = (await reader.read()).endswith(b"here")
-    writer.close()
-    await server
+    async with served(counting, stop) as (reader, writer):
+        writer.write(REQUEST)
+        await reader.readuntil(b"here")
+        await go_on(20)
+        stop.set()
+        await go_on(steps)
+        writer.write(REQUEST)
+        answered = 0
+        with suppress(ConnectionError):
+            answered = (await reader.read()).endswith(b"here")
     return begun - 1, answered
 
 
@@ -68,3 +83,50 @@ def test_a_request_that_is_begun_is_answered(
     with asyncio.Runner(loop_factory=new_loop) as runner:
         seen = {runner.run(begun_and_answered(steps)) for steps in range(30)}
     assert seen == {(1, 1), (0, 0)}
+
+
+@pytest.fixture
+async def connection() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """To an app that refuses what is posted without a look at it."""
+    app = Quart(__name__)
+    app.config["STOP_TIMEOUT"] = 60
+    stopping.register(app)
+
+    @app.post("/")
+    async def refuse() -> tuple[str, int]:
+        return "not now", 503
+
+    async with served(app, asyncio.Event()) as connection:
+        yield connection
+
+
+async def answer(reader: asyncio.StreamReader) -> dict[str, str]:
+    """The headers of a 503."""
+    told = h11.Connection(h11.CLIENT)
+    told.send(h11.Request(method="POST", target="/", headers=[("Host", "here")]))
+    told.receive_data(await reader.readuntil(b"not now"))
+    response = told.next_event()
+    assert isinstance(response, h11.Response)
+    assert response.status_code == 503
+    return {name.decode(): value.decode() for name, value in response.headers}
+
+
+async def test_an_answer_waits_for_the_rest_of_its_request(
+    connection: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+) -> None:
+    reader, writer = connection
+    for _ in range(3):
+        writer.write(POST)
+        await writer.drain()
+        await go_on(20)
+        writer.write(b"body")
+        assert "connection" not in await answer(reader)
+
+
+async def test_one_that_waits_no_longer_says_that_the_connection_closes(
+    connection: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+) -> None:
+    reader, writer = connection
+    writer.write(POST)
+    assert (await answer(reader))["connection"] == "close"
+    assert await reader.read() == b""

@@ -173,6 +173,7 @@ class Source:
                 if grant is None:
                     grant = Grant(pool, await self.backend.acquire(pool))
         except ConnectionUnavailable:
+            self._failures += 1  # with the attempt it waited for
             raise
         except Exception as error:
             log.warning("connection %r cannot be opened: %s", self.settings.name, told(error))

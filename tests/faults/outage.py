@@ -65,7 +65,7 @@ async def place(directory: Path) -> AsyncIterator[Place]:
             await redis.zadd("{leaderboard}:points", points)
         log = directory / "service.log"
         # A connection that its client has closed lives on for as long as one may be idle.
-        short = ("--keep-alive", "1")
+        short = ("--keep-alive", "2")
         async with serving(servers.urls, log, *short, workers=0, **ENVIRONMENT) as service:
             yield Place(servers, service, worlds, await service.inventory())
 
@@ -169,6 +169,10 @@ class Outage:
         """How many times slower the routes without need of it are in it than before."""
         before, during = _medians(self._before()), _medians(self._during(self.known))
         return median(during[route] / before[route] for route in _names(without(self.names)))
+
+    def pace(self) -> float:
+        """Seconds that an answer takes in it that needs nothing of it."""
+        return median(_medians(self._during())[route] for route in _names(without(self.names)))
 
     def recoveries(self) -> dict[str, float]:
         """For each route that needs it: seconds from the return to the first good answer."""

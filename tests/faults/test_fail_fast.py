@@ -18,8 +18,8 @@ from .proxy import Harm, proxied
 from .serving import patience, serving
 from .traffic import world
 
-REQUESTS = 200
-SECONDS = 3.0
+REQUESTS = 140
+SECONDS = 2.0
 """Over which the requests come."""
 TIMEOUT = 0.4
 """Seconds: to connect, and for an answer."""
