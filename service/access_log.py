@@ -43,6 +43,7 @@ class KnownPaths(logging.Filter):
                 "U": shown,
                 "q": secret,
                 "Uq": shown + secret,
+                "f": HIDDEN if atoms["f"] != "-" else "-",
                 "r": start + shown + end,
                 "R": start + shown + secret + end,
             }

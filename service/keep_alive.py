@@ -13,19 +13,46 @@ from typing import Any
 
 from hypercorn.asyncio.tcp_server import TCPServer
 from quart.wrappers import Request
+from quart.wrappers.request import Body
 
 _STEPS = 8
-"""Of the loop, within which what a socket has brought is known as a request."""
+"""Steps of the loop from the bytes that a socket has brought to the request that they are."""
 _REST = 0.1
 """Seconds for the rest of a body that the answer did not wait for."""
 
 
+class ReceivedBody(Body):
+    """A body that knows when all of it has come, also what was too much and dropped.
+
+    Attributes:
+        received: set then.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.received = asyncio.Event()
+        self._appending = False
+
+    def append(self, data: bytes) -> None:
+        # This calls set_complete as soon as it is too much, which is not the end of it.
+        self._appending = True
+        super().append(data)
+        self._appending = False
+
+    def set_complete(self) -> None:
+        super().set_complete()
+        if not self._appending:
+            self.received.set()
+
+
 async def received(request: Request) -> bool:
     """Whether all of a request has come, or comes in a moment."""
+    body = request.body
+    event = body.received if isinstance(body, ReceivedBody) else body._complete
     with suppress(TimeoutError):
         async with asyncio.timeout(_REST):
-            await request.body._complete.wait()
-    return request.body._complete.is_set()
+            await event.wait()
+    return event.is_set()
 
 
 async def close_when_idle(self: TCPServer) -> None:
@@ -43,6 +70,8 @@ async def close_when_idle(self: TCPServer) -> None:
         except asyncio.CancelledError:
             transport.resume_reading()
             raise
+        if transport.get_extra_info("ssl_object") is not None:
+            transport.resume_reading()  # TLS reads the other's end before its own
     await asyncio.shield(self._initiate_server_close())
 
 

@@ -75,7 +75,9 @@ class _Workers:
     async def run(self, count: int) -> None:
         """Keep ``count`` of them running until a signal."""
         with stop_signals() as stop:
-            await asyncio.gather(*(self._keep(stop) for _ in range(count)))
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(count):
+                    workers.create_task(self._keep(stop))
         if self._failed is not None:
             raise StartupError(
                 f"a worker ended with exit status {self._failed} each time it was started"
@@ -98,10 +100,10 @@ class _Workers:
                 self._failed = status
                 stop.set()
                 return
-            pause = min(pause * 2, _LONGEST_PAUSE) if soon else _FIRST_PAUSE
             self._say(f"worker {process.pid} ended with exit status {status}; starting another")
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
+            pause = min(pause * 2, _LONGEST_PAUSE) if soon else _FIRST_PAUSE
 
     async def _start(self) -> Process:
         descriptors = [listener.fileno() for listener in self._listeners]
@@ -111,8 +113,13 @@ class _Workers:
         """The exit status of a worker, which is asked to end when all of them shall."""
         ended = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
+        try:
+            await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            process.terminate()
+            raise
+        finally:
+            stopping.cancel()
         if not ended.done():
             # While one process listens, clients wait for somebody to take their connections.
             for listener in self._listeners:

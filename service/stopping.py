@@ -11,7 +11,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -87,16 +87,20 @@ def register(app: Quart) -> None:
         state.since = None
         loop = asyncio.get_running_loop()
 
-        def heard(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(state.begin)
-            before[signal.Signals(number)](number, frame)
+        def hearing(handler: Callable[[int, FrameType | None], Any]) -> Any:
+            def heard(number: int, frame: FrameType | None) -> None:
+                with suppress(RuntimeError):  # the loop is closed
+                    loop.call_soon_threadsafe(state.begin)
+                handler(number, frame)
+
+            return heard
 
         # Only the main thread may, and a signal that nobody handles is to end the process.
         if threading.current_thread() is threading.main_thread():
             before.update(_handlers())
-            for number in before:
+            for number, handler in before.items():
                 # Not with the loop, whose one handler is the server's: it hears of it all the same.
-                signal.signal(number, heard)
+                signal.signal(number, hearing(handler))
 
     async def listen_no_more() -> None:
         if state.since is not None:

@@ -38,8 +38,8 @@ def test_the_routes_are_those_of_the_app_that_was_made_last() -> None:
     assert known.shown("/mine") == "/mine"
 
 
-@pytest.mark.parametrize("atom", ["r", "R", "U", "Uq", "q"])
-def test_no_way_to_write_a_path_shows_more(atom: str) -> None:
+@pytest.mark.parametrize("atom", ["r", "R", "U", "Uq", "q", "f"])
+def test_no_way_to_write_where_from_or_where_to_shows_more(atom: str) -> None:
     atoms = {
         "m": "GET",
         "H": "1.1",
@@ -48,6 +48,7 @@ def test_no_way_to_write_a_path_shows_more(atom: str) -> None:
         "Uq": "/hush?x=hush",
         "r": "GET /hush 1.1",
         "R": "GET /hush?x=hush 1.1",
+        "f": "http://hush",
     }
     record = logging.LogRecord("x", logging.INFO, "x", 1, f"%({atom})s", (atoms,), None)
     assert KnownPaths(make_app({})).filter(record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import encodings
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -305,3 +306,13 @@ async def test_a_websocket_where_there_is_none_is_not_allowed(client: Client) ->
     assert refused.value.response.status_code in (400, 405)
     problem = await refused.value.response.get_json()
     assert problem["status"] == refused.value.response.status_code
+
+
+async def test_no_name_that_a_client_makes_up_is_kept(app: Quart) -> None:
+    client, kept = app.test_client(), len(encodings._cache)
+    for number in range(3):
+        content_type = f"application/json; charset=made-up-{number}"
+        headers = {"Content-Type": content_type}
+        response = await client.post("/api/players", data=b"{}", headers=headers)
+        assert response.status_code == 415
+    assert len(encodings._cache) == kept

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "keep_alive": set(),
     "health": {"connections", "errors", "server_timing"},
     "auth": {"connections", "errors"},
-    "api": {"api", "auth", "errors", "connections", "stopping"},
+    "api": {"api", "auth", "errors", "connections", "keep_alive", "stopping"},
     "app": {
         "access_log",
         "api",

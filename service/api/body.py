@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -15,34 +14,12 @@ from quart.wrappers.request import Body
 from quart.wrappers.response import ResponseBody
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from service.keep_alive import ReceivedBody
+
 LINGER = 2.0
 """Seconds to let a client finish sending a body that nobody wants."""
 LONGEST_NAME = 32
 """Characters shown of a member's name."""
-
-
-class ReceivedBody(Body):
-    """A body that knows when all of it has come, also what was too much and dropped.
-
-    Attributes:
-        received: set then.
-    """
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.received = asyncio.Event()
-        self._appending = False
-
-    def append(self, data: bytes) -> None:
-        # This calls set_complete as soon as it is too much, which is not the end of it.
-        self._appending = True
-        super().append(data)
-        self._appending = False
-
-    def set_complete(self) -> None:
-        super().set_complete()
-        if not self._appending:
-            self.received.set()
 
 
 class StrictJSON:
@@ -90,10 +67,8 @@ def register(app: Quart) -> None:
 
 
 def _is_utf_8(charset: str) -> bool:
-    try:
-        return codecs.lookup(charset).name in ("utf-8", "ascii")
-    except (LookupError, ValueError):
-        return False
+    # Not by `codecs.lookup`, which remembers every name it was ever asked for.
+    return charset.lower() in {"utf-8", "utf8", "us-ascii", "ascii"}
 
 
 def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -77,7 +77,8 @@ class SessionConnection(asyncpg.Connection):
                 self._top_xact: Any = None
                 await super().execute("ROLLBACK")
             left = "SELECT 0"
-            if trace is Trace.SESSION or (self.reset_policy == "always" and not trace):
+            due = trace or (Trace.SESSION if self.reset_policy == "always" else Trace.NONE)
+            if due is Trace.SESSION:
                 left = await super().execute(_RESET)
             if trace is Trace.STATEMENTS or left != "SELECT 0":
                 await super().execute("DISCARD ALL")
@@ -163,9 +164,9 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
 
     Args:
         settings: what every connection has.
-        reset: what is done to a connection given back, beside rolling back an open transaction:
+        reset: what is done to a connection given back, beside ending an open transaction:
             `auto` cleans its session if the SQL it ran may have changed it, `always` in any case;
-            `never` sends nothing and closes the connection where `auto` would clean it.
+            `never` does no more than that and closes the connection where `auto` would clean it.
         max_idle_time: seconds after which an unused connection is closed; 0 for never.
         command_timeout: seconds a query may take before asyncpg cancels it; None for ever.
         statement_cache_size: prepared statements kept for each connection; 0 for a PgBouncer in

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from contextlib import suppress
+from typing import Any, Final, NoReturn, cast
+from weakref import WeakSet
 
 import redis.asyncio as driver
 from redis import exceptions
@@ -18,7 +20,7 @@ from redis.client import CaseInsensitiveDict
 from .redis_pool import Cluster, Sockets
 from .redis_session import Session
 
-_ENDED: Final = "Connection closed: the context that this Redis client belongs to has ended."
+_ENDED: Final = "This Redis client has been given back: its context, or its block, has ended."
 
 
 class LeasedSockets:
@@ -28,12 +30,13 @@ class LeasedSockets:
     that watches, a subscription, a monitor or a client of its own socket for long.
     """
 
-    __slots__ = ("_ended", "_held", "_holders", "_pool")
+    __slots__ = ("_ended", "_held", "_holders", "_may_hold", "_pool")
 
     def __init__(self, pool: Sockets) -> None:
         self._pool = pool
         self._held: set[Session] = set()
         self._holders: list[driver.Redis] = []
+        self._may_hold: WeakSet[driver.Redis] = WeakSet()
         self._ended = False
 
     def __getattr__(self, name: str) -> Any:
@@ -66,7 +69,8 @@ class LeasedSockets:
 
     def remember(self, holder: driver.Redis) -> None:
         """What may come to hold a socket: collected with it, it would complain of its user."""
-        self._holders = [other for other in self._holders if other.connection is not None]
+        self._may_hold.update(self._holders)
+        self._holders = [other for other in self._may_hold if other.connection is not None]
         self._holders.append(holder)
 
     async def end(self) -> None:
@@ -74,12 +78,12 @@ class LeasedSockets:
         self._ended = True
         while self._held:
             await self._pool.drop(self._held.pop())
-        for holder in self._holders:
+        for holder in (*self._may_hold, *self._holders):
             holder.connection = None
 
     def _refuse_if_ended(self) -> None:
         if self._ended:
-            raise exceptions.ConnectionError(_ENDED)
+            raise exceptions.RedisError(_ENDED)
 
 
 class LeasedRedis(driver.Redis):
@@ -140,6 +144,12 @@ class LeasedCluster(Cluster):
     async def aclose(self) -> None:
         """Nothing: the client is everybody's."""
 
+    def set_response_callback(self, command: str, callback: ResponseCallbackT) -> NoReturn:
+        """Refused: it would change the answers of everybody."""
+        raise exceptions.RedisError(
+            "The client of a cluster is everybody's: no callback is its own."
+        )
+
     def pipeline(
         self, transaction: Any | None = None, shard_hint: Any | None = None
     ) -> ClusterPipeline:
@@ -182,7 +192,7 @@ class LeasedCluster(Cluster):
 
     def _refuse_if_ended(self) -> None:
         if self._ended:
-            raise exceptions.ConnectionError(_ENDED)
+            raise exceptions.RedisError(_ENDED)
 
 
 class _Transaction(TransactionStrategy):
@@ -201,5 +211,6 @@ def _pubsubs_of(subscription: Any) -> list[Any]:
 
 
 async def _drop(node: ClusterNode, connection: Session) -> None:
-    node._connections.remove(cast(Any, connection))
+    with suppress(ValueError):
+        node._connections.remove(cast(Any, connection))
     await connection.end()

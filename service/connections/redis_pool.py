@@ -82,14 +82,21 @@ class Sockets(ConnectionPool):
             self.places.give_back()
             raise
         try:
-            if self._failed != failed and not is_open(connection):
-                raise exceptions.ConnectionError("Another attempt to connect has just failed.")
-            await self.ensure_connection(connection)
-        except BaseException as error:
-            self._failed += isinstance(error, exceptions.RedisError)
+            await self._connect(connection, failed)
+        except BaseException:
             await self.release(connection)
             raise
         return connection
+
+    async def _connect(self, connection: Session, failed: int) -> None:
+        if self._failed > failed and not is_open(connection):
+            raise exceptions.ConnectionError("Another attempt to connect has just failed.")
+        try:
+            await self.ensure_connection(connection)
+        except exceptions.RedisError:
+            self._failed += 1
+            raise
+        self._failed = 0
 
     async def release(self, connection: AbstractConnection) -> None:
         """Take a socket back, or close it if it is not as clean as a new one.
@@ -107,8 +114,9 @@ class Sockets(ConnectionPool):
 
     async def drop(self, connection: Session) -> None:
         """Close a socket that is in use, for good. Does not wait."""
-        self._in_use_connections.remove(connection)
-        self.places.give_back()
+        if connection in self._in_use_connections:
+            self._in_use_connections.remove(connection)
+            self.places.give_back()
         await connection.end()
 
     def connections(self) -> tuple[list[AbstractConnection], list[AbstractConnection]]:

@@ -49,7 +49,8 @@ _HARMLESS = frozenset(
         "release",
     ]
 )
-# Anywhere in the text, literals and comments included: a false alarm costs one round trip.
+# Anywhere in the text, literals, names and comments included: a false alarm costs a round trip,
+# for what follows below a connection.
 _SUSPECT = re.compile(
     r"""set_config|pg_settings|(?:next|set|last|curr)val|set_limit|advisory|"""
     r"""ts_stat|ts_rewrite|_to_xml|crosstab|connectby|xpath_table|"""

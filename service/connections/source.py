@@ -70,6 +70,8 @@ class Source:
         self._doubt = asyncio.Lock()
         self._retry_at = 0.0
         self._probing = False
+        # Where the driver has the places, whoever opens a connection waits for one first.
+        self._patience = settings.connect_timeout + backend.shared * settings.acquire_timeout
 
     async def acquire(self) -> Grant:
         """A connection, with the place in the pool that it takes.
@@ -148,7 +150,7 @@ class Source:
 
         From now on connections are given out only if the backend answers, until one does.
         """
-        self._last_error = error
+        self._last_error = _without_frames(error)
         unavailable = ConnectionUnavailable(
             self.settings.name, type(error).__name__, retry_after=self.settings.fail_for
         )
@@ -168,12 +170,14 @@ class Source:
         self._probing = self._probing or probe
         try:
             pool = await self.open() if self._pool is None else self._pool
-            async with asyncio.timeout(self.settings.connect_timeout):
+            async with asyncio.timeout(self._patience):
                 grant = await self._proven(pool)
                 if grant is None:
                     grant = Grant(pool, await self.backend.acquire(pool))
+        except PoolTimeout:
+            raise  # many are at it, which says nothing against the backend
         except ConnectionUnavailable:
-            self._failures += 1  # with the attempt it waited for
+            self._failures += 1  # another's attempt failed for this one, too
             raise
         except Exception as error:
             log.warning("connection %r cannot be opened: %s", self.settings.name, told(error))
@@ -263,3 +267,10 @@ class Source:
             if not place.done():
                 self._in_use += 1
                 place.set_result(None)
+
+
+def _without_frames(error: BaseException) -> BaseException:
+    """The same error without the frames it came through, which hold a request and what it sent."""
+    bare = type(error).__new__(type(error), *error.args)
+    bare.__dict__.update(error.__dict__)
+    return bare

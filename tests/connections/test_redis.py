@@ -120,6 +120,27 @@ async def test_a_command_that_finds_no_socket_in_time_raises_pool_timeout(
         assert (stats(app).size, stats(app).idle) == (1, 1)
 
 
+async def test_a_full_pool_says_nothing_against_the_server(
+    make_app: MakeApp, redis_url: str
+) -> None:
+    app = make_app(
+        client={"url": redis_url, "max_size": 1, "acquire_timeout": 0.05, "fail_after": 1}
+    )
+    source = app.extensions["connections"].here().source("client")
+    async with app.app_context():
+        client = await get_db("client")
+        blocked = asyncio.create_task(client.blpop(["nothing"], 0))
+        await until(lambda: stats(app).idle == 0)
+        source.lost(ConnectionError())
+        for _ in range(2):
+            async with app.app_context():
+                with pytest.raises(PoolTimeout):
+                    await get_db("client")
+        blocked.cancel()
+    async with app.app_context():
+        assert await (await get_db("client")).ping()
+
+
 async def test_the_turn_of_who_is_cancelled_goes_to_the_next(
     make_app: MakeApp, redis_url: str
 ) -> None:

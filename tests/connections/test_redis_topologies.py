@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -285,8 +285,20 @@ async def test_a_transaction_and_a_closed_subscription_keep_the_socket_or_none(
                 assert await client.get("n") == str(number)
             sockets.add(await client.client_id())
     assert len(sockets) == 1
-    with pytest.raises(ConnectionError, match="has ended"):
+    with pytest.raises(RedisError, match="given back"):
         await client.get("n")
+
+
+async def test_a_callback_for_answers_reaches_nobody_else(make_app: MakeApp, place: Place) -> None:
+    app = make_app(client={"url": place.url, "decode_responses": True})
+    async with app.app_context():
+        client = await get_db("client")
+        await client.set("n", 1)
+        with suppress(RedisError):  # a cluster's
+            client.set_response_callback("GET", lambda *_, **__: "mine")
+            assert await client.get("n") == "mine"
+    async with app.app_context():
+        assert await (await get_db("client")).get("n") == "1"
 
 
 async def test_a_check_takes_one_round_trip_of_a_live_server(

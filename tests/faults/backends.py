@@ -30,13 +30,13 @@ class Backends:
         """Where each is: the same for as long as these servers are used."""
         return {name: server.url for name, server in self._servers.items()}
 
-    def kill(self, name: str) -> None:
+    async def kill(self, name: str) -> None:
         """End a server and all its processes as `kill -9` does."""
         server = self._servers[name]
         processes = self._processes(name)
         _signal(processes, signal.SIGKILL)
-        server.kill()
-        psutil.wait_procs(processes, timeout=10)
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(psutil.wait_procs, processes, timeout=10)
 
     async def restart(self, name: str) -> None:
         """Start a server that was killed, on its data and its port; it answers on return."""
@@ -44,11 +44,11 @@ class Backends:
         port = urlsplit(self._servers[name].url).port
         self._servers[name] = await START[kind](self._data / kind, port)
 
-    def freeze(self, name: str) -> None:
+    async def freeze(self, name: str) -> None:
         """Stop a server where it stands: it accepts and says nothing more."""
         _signal(self._processes(name), signal.SIGSTOP)
 
-    def thaw(self, name: str) -> None:
+    async def thaw(self, name: str) -> None:
         """Let a frozen server go on."""
         _signal(self._processes(name), signal.SIGCONT)
 
@@ -56,7 +56,7 @@ class Backends:
         """End them all, frozen ones, too."""
         for name in self._servers:
             with suppress(psutil.NoSuchProcess):
-                self.kill(name)
+                await self.kill(name)
 
     def _processes(self, name: str) -> list[psutil.Process]:
         main = psutil.Process(self._servers[name].pid)

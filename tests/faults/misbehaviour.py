@@ -66,7 +66,7 @@ async def place(directory: Path, log: Path) -> AsyncIterator[Place]:
         connection = await asyncpg.connect(servers.urls["a"])
         await connection.execute(f"ALTER SYSTEM SET max_connections = {SLOTS}")
         await connection.close()
-        servers.kill("a")
+        await servers.kill("a")
         await servers.restart("a")
         own = await world(servers.urls)
         proxies = {

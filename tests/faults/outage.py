@@ -222,7 +222,7 @@ class Outage:
 async def suffered(
     place: Place,
     names: Collection[str],
-    begin: Callable[[str], None],
+    begin: Callable[[str], Awaitable[None]],
     end: Callable[[str], Awaitable[None]],
     *,
     seconds: float,
@@ -251,7 +251,7 @@ async def suffered(
 async def _suffered(
     place: Place,
     names: Collection[str],
-    begin: Callable[[str], None],
+    begin: Callable[[str], Awaitable[None]],
     end: Callable[[str], Awaitable[None]],
     seconds: float,
     unknown: float,
@@ -259,7 +259,7 @@ async def _suffered(
     async with load(place) as clients:
         await asyncio.sleep(seconds)
         for name in names:
-            begin(name)
+            await begin(name)
         outage = Outage(names, clients, began=perf_counter())
         await asyncio.sleep(unknown)
         outage.known = perf_counter()

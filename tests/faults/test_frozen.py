@@ -24,13 +24,15 @@ READY = Route("GET", "/readyz", NONE)
 async def freeze(here: Place, names: Collection[str], full: bool) -> None:
     """Freeze and thaw these servers, and see what everybody gets."""
 
-    async def thaw(name: str) -> None:
-        here.servers.thaw(name)
-
     # Those who are under way wait for their answers; then the next few ask in vain for a sign.
     unknown = 2 * TIMEOUT + CANCEL_TIMEOUT
     outage = await suffered(
-        here, names, here.servers.freeze, thaw, seconds=10 if full else 1.5, unknown=unknown
+        here,
+        names,
+        here.servers.freeze,
+        here.servers.thaw,
+        seconds=10 if full else 1.5,
+        unknown=unknown,
     )
     print("frozen", *names, outage.figures())
     assert not outage.wrong()
@@ -56,10 +58,10 @@ async def test_what_was_frozen_and_thawed_in_quiet_serves_as_before(here: Place)
         for _ in range(3):
             await asyncio.gather(*map(one.ask, ROUTES))
         for name in KINDS:
-            here.servers.freeze(name)
+            await here.servers.freeze(name)
         unanswered = await one.ask(READY)
         for name in KINDS:
-            here.servers.thaw(name)
+            await here.servers.thaw(name)
         answers = await asyncio.gather(*map(one.ask, ROUTES * 3))
     assert unanswered.status == 503
     assert [answer.status for answer in answers] == [route.status for route in ROUTES * 3]
@@ -74,10 +76,10 @@ async def test_an_open_stream_says_that_it_is_still_there_and_goes_on(here: Plac
         asyncio.timeout(10),
     ):
         moves = int((await _line_with("id: ", lines)).removeprefix("id: "))
-        here.servers.freeze("b")
+        await here.servers.freeze("b")
         await _line_with(": still here", lines)
         await _line_with(": still here", lines)
-        here.servers.thaw("b")
+        await here.servers.thaw("b")
         headers = {"Authorization": f"Bearer {own.token}"}
         path = f"/api/matches/{own.match}/moves"
         response = await client.post(path, json={"move": "e2e4"}, headers=headers)

@@ -57,11 +57,11 @@ async def test_queries_under_way_are_refused_too(here: Place) -> None:
         await asyncio.gather(*map(one.ask, routes))
         # Those that are frozen answer none before they are killed.
         for name in KINDS:
-            here.servers.freeze(name)
+            await here.servers.freeze(name)
         asking = [asyncio.create_task(one.ask(route)) for route in routes]
         await until(all_under_way, TIMEOUT)
         killed = perf_counter()
-        await asyncio.gather(*(asyncio.to_thread(here.servers.kill, name) for name in KINDS))
+        await asyncio.gather(*map(here.servers.kill, KINDS))
         answers = await asyncio.gather(*asking)
     await asyncio.gather(*map(here.servers.restart, KINDS))
     assert all(map(refused, answers)), [answer.body for answer in answers]
@@ -75,8 +75,7 @@ async def test_no_connection_of_before_is_handed_out_after_a_restart_in_quiet(
     async with clients(here.service.url, here.worlds[0]) as one:
         for _ in range(3):
             await asyncio.gather(*map(one.ask, ROUTES))
-        for name in KINDS:
-            here.servers.kill(name)
+        await asyncio.gather(*map(here.servers.kill, KINDS))
         await asyncio.gather(*map(here.servers.restart, KINDS))
         answers = await asyncio.gather(*map(one.ask, ROUTES * 3))
     assert [answer.status for answer in answers] == [route.status for route in ROUTES * 3]
@@ -86,7 +85,7 @@ async def test_no_connection_of_before_is_handed_out_after_a_restart_in_quiet(
 async def test_an_open_stream_ends_and_says_when_to_come_back(here: Place) -> None:
     async with lines_of_a_stream(here, here.worlds[0]) as lines:
         assert (await anext(lines)).startswith("id: ")
-        here.servers.kill("b")
+        await here.servers.kill("b")
         async with asyncio.timeout(TIMEOUT):
             rest = [line async for line in lines]
         assert rest[-2:] == ["retry: 5000", ""]
