@@ -82,13 +82,6 @@ async def subscribed_without_a_word(client: Any) -> None:
     await subscribed(client)
 
 
-async def watching_the_first_of_two(client: Any) -> Any:
-    first = client.pipeline()
-    client.pipeline()
-    await first.watch("n")
-    return first
-
-
 async def notified(client: Any) -> Any:
     notifications = client.keyspace_notifications()
     await notifications.subscribe("__keyspace@0__:*")
@@ -163,7 +156,6 @@ LEFT: dict[str, Leave] = {
     "SUBSCRIBE": command("SUBSCRIBE", CHANNEL),
     "subscribed": subscribed,
     "subscribed, forgotten": subscribed_without_a_word,
-    "watching with the first of two": watching_the_first_of_two,
     "notified": notified,
     "monitoring": monitoring,
     "monitored": monitored,
@@ -330,6 +322,15 @@ async def test_the_end_of_a_context_waits_for_nothing(app: Quart) -> None:
         with pytest.raises(StopIteration):
             client.end().send(None)  # type: ignore[attr-defined]
         assert not kept.connection.is_connected
+
+
+async def test_the_first_of_two_pipelines_holds_nothing_either(app: Quart) -> None:
+    async with request(app) as client:
+        first = client.pipeline()
+        client.pipeline()
+        await first.watch("n")
+    # Collected with a connection, it would complain of its user.
+    assert first.connection is None
 
 
 async def test_contexts_of_which_one_ends_while_others_work(
