@@ -258,9 +258,8 @@ async def _suffered(
 ) -> Outage:
     async with load(place) as clients:
         await asyncio.sleep(seconds)
-        for name in names:
-            await begin(name)
         outage = Outage(names, clients, began=perf_counter())
+        await asyncio.gather(*map(begin, names))
         await asyncio.sleep(unknown)
         outage.known = perf_counter()
         await asyncio.sleep(seconds)
