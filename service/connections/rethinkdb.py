@@ -62,7 +62,10 @@ class LeasedConnection(Connection):  # type: ignore[misc]
 
     async def reconnect(self, noreply_wait: bool = True, timeout: float | None = None) -> Any:
         connection = await super().reconnect(noreply_wait, timeout)
-        self._instance._reader_task.add_done_callback(_heard)
+        reader = self._instance._reader_task
+        reader.add_done_callback(_heard)
+        # asyncio's streams are held weakly: the collector would take both while a socket closes.
+        self._instance._streamwriter.transport.get_protocol().reader_task = reader
         return connection
 
     async def _start(self, term: Any, **options: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,6 +14,8 @@ from rethinkdb.asyncio_net.net_asyncio import Connection
 from rethinkdb.errors import ReqlAuthError, ReqlDriverError, ReqlError, ReqlRuntimeError
 
 from service.connections import Connections, ConnectionUnavailable, get_db
+from service.connections.backend import Settings
+from service.connections.rethinkdb import RethinkDB
 from tests.eventually import until
 from tests.serverside import rethinkdb_connections
 
@@ -105,6 +109,23 @@ async def test_a_connection_that_the_server_closed_is_not_handed_out(
     if idle:
         instance._streamreader.feed_eof()
     assert await port_of(app) != port
+
+
+async def test_the_collector_may_come_while_a_connection_closes(rethinkdb_url: str) -> None:
+    said: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: said.append(str(told)))
+    backend = RethinkDB(Settings(name="b", url=rethinkdb_url))
+    pool = await backend.open()
+    connection = await backend.acquire(pool)
+    await backend.ping(connection)
+    reader = weakref.ref(connection._instance._reader_task)
+    connection.gave_up = True
+    await backend.release(pool, connection)
+    del connection
+    gc.collect()
+    assert reader()
+    await until(lambda: gc.collect() >= 0 and not reader())
+    assert not said
 
 
 async def test_idle_connections_are_closed_after_a_while(

@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import asyncpg
 import psutil
+from redis.asyncio import Redis
 
 from service.embedded.process import Server
 from service.embedded.servers import START, start_all
@@ -43,6 +45,19 @@ class Backends:
         kind = KINDS[name]
         port = urlsplit(self._servers[name].url).port
         self._servers[name] = await START[kind](self._data / kind, port)
+        await self.never_waits_for_the_disk(name)
+
+    async def never_waits_for_the_disk(self, name: str) -> None:
+        """A disk that is busy for as long as a timeout is is no fault that any test means."""
+        url = self._servers[name].url
+        if name == "a":
+            connection = await asyncpg.connect(url)
+            await connection.execute("ALTER SYSTEM SET fsync = off")
+            await connection.execute("SELECT pg_reload_conf()")
+            await connection.close()
+        elif name == "client":
+            async with Redis.from_url(url, single_connection_client=True) as redis:
+                await redis.config_set("appendfsync", "no")
 
     async def freeze(self, name: str) -> None:
         """Stop a server where it stands: it accepts and says nothing more."""
@@ -68,6 +83,8 @@ async def backends(data: Path, names: Collection[str] = tuple(KINDS)) -> AsyncIt
     """Servers for the connections called `names`, on the directory `data`."""
     found = Backends(data, await start_all(data, [KINDS[name] for name in names]))
     try:
+        for name in found.urls:
+            await found.never_waits_for_the_disk(name)
         yield found
     finally:
         await asyncio.shield(found.stop())
