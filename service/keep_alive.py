@@ -2,7 +2,8 @@
 
 Hypercorn closes those that were idle for long enough, and all idle ones when it is told to stop. A
 request that comes at this moment is begun, and its answer has nowhere to go. It also closes where
-an answer is ready before the whole request has come, without a word before.
+an answer is ready before the whole request has come, without a word before. And a connection that
+its client has closed it keeps for as long as one may be idle.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ async def received(request: Request) -> bool:
 
 async def close_when_idle(self: TCPServer) -> None:
     """Wait for the timeout or the end of serving, then close; a request that comes cancels this."""
+    if self.reader.at_eof() or self.reader.exception() is not None:
+        return
     # Not `wait_for`, which may lose a cancellation (Python < 3.12).
     with suppress(TimeoutError):
         async with asyncio.timeout(self.config.keep_alive_timeout):
@@ -75,6 +78,16 @@ async def close_when_idle(self: TCPServer) -> None:
     await asyncio.shield(self._initiate_server_close())
 
 
+async def read_to_the_end(self: TCPServer) -> None:
+    """Read until the client has no more to say; there is no next request to wait for then."""
+    await _read_data(self)
+    await self.idle_task.stop()
+
+
+_read_data = TCPServer._read_data
+
+
 def register() -> None:
     """Let every connection of this process end so."""
     TCPServer._idle_timeout = close_when_idle  # type: ignore[method-assign]
+    TCPServer._read_data = read_to_the_end  # type: ignore[method-assign]

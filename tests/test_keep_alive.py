@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import h11
+import psutil
 import pytest
 import uvloop
 from hypercorn.asyncio import serve
@@ -17,6 +18,7 @@ from quart import Quart
 
 from service import keep_alive, stopping
 from service.embedded.ports import bound_socket
+from tests.eventually import until
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -25,13 +27,13 @@ POST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\n"
 
 @asynccontextmanager
 async def served(
-    application: Any, stop: asyncio.Event
+    application: Any, stop: asyncio.Event, **options: Any
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection to Hypercorn, which serves until `stop`."""
     listener = bound_socket("127.0.0.1", 0)
     listener.listen()
     address = listener.getsockname()
-    config = Config.from_mapping(bind=[f"fd://{listener.detach()}"], errorlog=None)
+    config = Config.from_mapping(bind=[f"fd://{listener.detach()}"], errorlog=None, **options)
     server = asyncio.create_task(serve(application, config, shutdown_trigger=stop.wait))
     reader, writer = await asyncio.open_connection(*address)
     try:
@@ -83,6 +85,29 @@ def test_a_request_that_is_begun_is_answered(
     with asyncio.Runner(loop_factory=new_loop) as runner:
         seen = {runner.run(begun_and_answered(steps)) for steps in range(30)}
     assert seen == {(1, 1), (0, 0)}
+
+
+async def test_what_its_client_has_closed_is_not_kept() -> None:
+    keep_alive.register()
+    app = Quart(__name__)
+
+    @app.get("/")
+    async def index() -> str:
+        return "here"
+
+    async with served(app, asyncio.Event(), keep_alive_timeout=60) as (reader, writer):
+        writer.write(REQUEST)
+        await reader.readuntil(b"here")
+        port = writer.get_extra_info("peername")[1]
+        assert kept(port) == ["ESTABLISHED"]
+        writer.close()
+        await until(lambda: not kept(port))
+
+
+def kept(port: int) -> list[str]:
+    """The states of the connections that this process has on one of its ports."""
+    sockets = psutil.Process().net_connections("tcp4")
+    return [one.status for one in sockets if one.laddr.port == port and one.raddr]
 
 
 @pytest.fixture

@@ -64,9 +64,7 @@ async def place(directory: Path) -> AsyncIterator[Place]:
             points: dict[Any, Any] = {str(one.player): _points(one) for one in worlds}
             await redis.zadd("{leaderboard}:points", points)
         log = directory / "service.log"
-        # A connection that its client has closed lives on for as long as one may be idle.
-        short = ("--keep-alive", "2")
-        async with serving(servers.urls, log, *short, workers=0, **ENVIRONMENT) as service:
+        async with serving(servers.urls, log, workers=0, **ENVIRONMENT) as service:
             yield Place(servers, service, worlds, await service.inventory())
 
 

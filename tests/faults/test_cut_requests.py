@@ -42,7 +42,7 @@ async def test_clients_that_leave_at_any_moment_leave_nothing_behind(
             asyncio.timeout(SECONDS),
         ):
             before = await service.inventory()
-            left = await leave(service, staying, 3000 if full else 300)
+            left = await leave(service, staying, 3000 if full else 120)
             record_property("left", left)
 
             await inventory.holds(service, servers.urls, before)

@@ -22,7 +22,7 @@ AT_ONCE = 20
 
 
 async def test_memory_tasks_and_descriptors_do_not_grow(data: Path, log: Path, full: bool) -> None:
-    first, all_of_them = (20_000, 200_000) if full else (1_000, 3_000)
+    first, all_of_them = (20_000, 200_000) if full else (1_000, 2_000)
     # A short run shows what each request leaves behind; caches are still filling in it.
     most = 1.05 if full else 1.10
     async with backends(data) as servers:

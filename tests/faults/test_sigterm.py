@@ -42,7 +42,7 @@ async def test_under_load_no_request_that_was_begun_fails(
 ) -> None:
     async with backends(data) as servers:
         players = await world(servers.urls)
-        for number in range(20 if full else 2):
+        for number in range(20 if full else 1):
             file = data / f"begun-{number}"
             options = {FILE: str(file), "SERVICE_EVENT_STREAMS": "9"}
             async with serving(
