@@ -6,11 +6,13 @@ import logging
 import re
 from collections.abc import Mapping
 from functools import cached_property
+from http import HTTPMethod
 from typing import Any
 
 from quart import Quart
 
 HIDDEN = "***"
+METHODS = frozenset(HTTPMethod)
 
 _ID = re.compile(r"\d+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
@@ -38,8 +40,10 @@ class KnownPaths(logging.Filter):
             path, query = atoms["U"], atoms["q"]
             shown = self.shown(path)
             secret = f"?{HIDDEN}" if query else ""
-            start, end = f"{atoms['m']} ", f" {atoms['H']}"
+            method = atoms["m"] if atoms["m"] in METHODS else HIDDEN
+            start, end = f"{method} ", f" {atoms['H']}"
             atoms |= {
+                "m": method,
                 "U": shown,
                 "q": secret,
                 "Uq": shown + secret,

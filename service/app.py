@@ -11,7 +11,7 @@ from werkzeug.routing import IntegerConverter
 
 from config.loading import load
 
-from . import access_log, api, errors, health, keep_alive, server_timing, stopping
+from . import access_log, api, errors, health, keep_alive, protocol_errors, server_timing, stopping
 from .connections import Connections
 from .malformed import refusing_malformed
 
@@ -36,6 +36,7 @@ def create_app(config: str | object | Mapping[str, Any] | None = None) -> Quart:
     server_timing.register(app)
     stopping.register(app)
     keep_alive.register()
+    protocol_errors.register()
     app.register_blueprint(health.blueprint)
     api.register(app)
     _trust_proxies(app)

@@ -38,19 +38,19 @@ def test_the_routes_are_those_of_the_app_that_was_made_last() -> None:
     assert known.shown("/mine") == "/mine"
 
 
-@pytest.mark.parametrize("atom", ["r", "R", "U", "Uq", "q", "f"])
+@pytest.mark.parametrize("atom", ["m", "r", "R", "U", "Uq", "q", "f"])
 def test_no_way_to_write_where_from_or_where_to_shows_more(atom: str) -> None:
     atoms = {
-        "m": "GET",
+        "m": "HUSH",
         "H": "1.1",
         "U": "/hush",
         "q": "x=hush",
         "Uq": "/hush?x=hush",
-        "r": "GET /hush 1.1",
-        "R": "GET /hush?x=hush 1.1",
+        "r": "HUSH /hush 1.1",
+        "R": "HUSH /hush?x=hush 1.1",
         "f": "http://hush",
     }
     record = logging.LogRecord("x", logging.INFO, "x", 1, f"%({atom})s", (atoms,), None)
     assert KnownPaths(make_app({})).filter(record)
     assert "***" in record.getMessage()
-    assert "hush" not in record.getMessage()
+    assert "hush" not in record.getMessage().lower()

@@ -8,9 +8,9 @@ from base64 import b64encode
 from importlib.resources import files
 from pathlib import Path
 
-from quart import Blueprint, Response, send_from_directory, url_for
+from quart import Blueprint, Response, request, send_from_directory, url_for
 from quart_schema import hide
-from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import BadRequest, NotFound, PreconditionFailed
 
 blueprint = Blueprint("docs", __name__, url_prefix="/docs")
 
@@ -55,8 +55,13 @@ async def page() -> Response:
 async def file(name: str) -> Response:
     """One of Swagger UI's own files."""
     try:
-        return await send_from_directory(FILES, name)
+        response = await send_from_directory(FILES, name, conditional=False)
+        # Whole files only: Quart fails at some ranges.
+        await response.make_conditional(request)
     except OSError as error:
         raise NotFound from error  # a name that no file can have
     except OverflowError as error:
         raise BadRequest("A date in the headers is out of range.") from error
+    if response.status_code == PreconditionFailed.code:
+        raise PreconditionFailed
+    return response

@@ -114,6 +114,7 @@ async def nobody_holds_or_waits(service: Service) -> None:
 @pytest.mark.parametrize("name", ["a", "b", "client"])
 async def test_first_come_first_served(urls: Mapping[str, str], log: Path, name: str) -> None:
     async with holding(urls, log, 60) as service:
+        await asked(service, [f"/asked/{name}"])
         answers = await asked(service, [f"/asked/{name}"] * REQUESTS)
         assert Counter(answer.status for answer in answers) == {200: REQUESTS}
         assert_in_the_order_asked(answers)
@@ -127,6 +128,7 @@ async def test_a_place_or_a_503_after_the_acquire_timeout(
     seconds = 1.0
     async with holding(urls, log, seconds) as service:
         slack = await slack_for_many(service)
+        await asked(service, [f"/asked/{name}"])
         answers = await asked(service, [f"/asked/{name}"] * REQUESTS)
         served = [answer for answer in answers if answer.status == 200]
         refused = [answer for answer in answers if answer.status == 503]

@@ -247,7 +247,14 @@ MALFORMED: Mapping[str, tuple[bytes, set[int]]] = {
         ),
         {400},
     ),
-    "a range past the end": (request("/docs/swagger-ui.css", b"Range: bytes=99999999-"), {416}),
+    "a range past the end": (request("/docs/swagger-ui.css", b"Range: bytes=99999999-"), {200}),
+    "a range from the end": (request("/docs/swagger-ui.css", b"Range: bytes=-5"), {200}),
+    "a file of another version": (request("/docs/swagger-ui.css", b'If-Match: "x"'), {412}),
+    "a WebSocket with a protocol in Latin-1": (
+        upgraded("/api/players", *WEBSOCKET, b"Sec-WebSocket-Protocol: \xe9"),
+        {400},
+    ),
+    "a WebSocket without a key": (upgraded("/api/players", *UPGRADE), {400}),
 }
 
 
