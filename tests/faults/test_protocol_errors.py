@@ -15,8 +15,7 @@ from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, Stream
 from quart import Quart, Response, request
 
 from service import keep_alive, protocol_errors
-
-from .test_keep_alive import served
+from tests.test_keep_alive import served
 
 Header = tuple[bytes, bytes]
 
