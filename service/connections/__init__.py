@@ -7,10 +7,13 @@ Connections(app)
 async def index():
     db = await get_db("a")   # opened now, given back when the app context ends
     return {"answer": await db.fetchval("SELECT 42")}
+
+A plain function, which Quart runs in a thread, says `run(get_db("a"))` or `get_db_sync("a")`.
 """
 
 from .accessor import get_db
 from .backend import Backend, Settings, register_backend
+from .bridge import run
 from .errors import (
     ConfigurationError,
     ConnectionsError,
@@ -20,6 +23,7 @@ from .errors import (
     UnknownConnection,
 )
 from .extension import Check, Connections
+from .facade import get_db_sync
 from .source import Stats
 
 __all__ = [
@@ -35,5 +39,7 @@ __all__ = [
     "Stats",
     "UnknownConnection",
     "get_db",
+    "get_db_sync",
     "register_backend",
+    "run",
 ]

@@ -46,6 +46,17 @@ def configure(connections: object, g_class: type) -> dict[str, Configured]:
     return {name: _configured(name, entry, g_class) for name, entry in connections.items()}
 
 
+def sync_threads(number: object) -> int:
+    """`SYNC_THREADS`, checked.
+
+    Raises:
+        ConfigurationError: it is not a number from 1.
+    """
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ConfigurationError(f"SYNC_THREADS is {number!r}; allowed: a whole number from 1")
+    return number
+
+
 def _configured(name: object, entry: object, g_class: type) -> Configured:
     key = f"CONNECTIONS[{name!r}]"
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):

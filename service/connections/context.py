@@ -1,19 +1,25 @@
 """The seam into Quart: its three contexts, with a scope that ends when the last of them ends.
 
 Quart makes every context through `app.app_context`, `app.request_context` and
-`app.websocket_context` (see `quart/ctx.py`); `install` answers these with the classes below.
+`app.websocket_context` (see `quart/ctx.py`); `install` answers these with the classes below. Where
+Quart's teardowns differ from Flask's, code that closes connections in them would err: they get
+the error that nobody handled, and those of the app context run last registered first.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from quart import Quart
 from quart.ctx import AppContext, RequestContext, WebsocketContext, _sentinel
-from quart.globals import _cv_app
+from quart.globals import _cv_app, _cv_request, _cv_websocket
+from quart.signals import appcontext_tearing_down
+from quart.typing import ResponseTypes
 from quart.wrappers import Request, Websocket
 
+from .context_thread import ContextThread
 from .loops import Loop
 from .scope import Scope
 
@@ -26,6 +32,7 @@ class ScopedAppContext(AppContext):
     def __init__(self, app: Quart, scope: Scope) -> None:
         super().__init__(app)
         self.scope = scope
+        self.thread: ContextThread | None = None
         self._let_go = False
 
     def copy(self) -> ScopedAppContext:
@@ -49,12 +56,33 @@ class ScopedAppContext(AppContext):
             if self._let_go:
                 self._let_go = False
             else:
-                await self.scope.leave()
+                await self._leave()
 
     async def let_go(self) -> None:
         """Leave the scope before the pop, which may never come."""
         self._let_go = True
-        await self.scope.leave()
+        await self._leave()
+
+    def thread_of_functions(self) -> ContextThread:
+        """Where its plain functions run; for its event loop."""
+        if self.thread is None:
+            self.thread = self._outer_thread() or ContextThread(self.scope.here().threads)
+        if self._cv_tokens and not self._let_go:
+            self.thread.hold(self)
+        return self.thread
+
+    def _outer_thread(self) -> ContextThread | None:
+        # Of the context around this one, unless a task of its own was begun between them.
+        outer = self._cv_tokens[-1].old_value if self._cv_tokens else None
+        thread = outer.thread if isinstance(outer, ScopedAppContext) else None
+        return thread if thread is not None and thread.task is asyncio.current_task() else None
+
+    async def _leave(self) -> None:
+        try:
+            await self.scope.leave()
+        finally:
+            if self.thread is not None and (self._let_go or not self._cv_tokens):
+                self.thread.let_go(self)
 
 
 class _Sharing:
@@ -66,6 +94,7 @@ class _Sharing:
     _cv_tokens: list[Any]
     preserved: bool
     _shared: list[Scope]
+    unhandled: BaseException | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -93,6 +122,8 @@ class _Sharing:
 
     async def pop(self, exc: BaseException | None = _MISSING) -> None:
         shares = self._cv_tokens[-1][1] is None and bool(self._shared)
+        if self.unhandled is not None:
+            exc, self.unhandled = self.unhandled, None
         try:
             await super().pop(exc)  # type: ignore[misc]
         finally:
@@ -117,6 +148,12 @@ class ScopedWebsocketContext(_Sharing, WebsocketContext):
     """A websocket context that keeps the scope it lives on."""
 
 
+def current_context() -> ScopedAppContext | None:
+    """The current app context, if there is one and it has a scope."""
+    context = _cv_app.get(None)
+    return context if isinstance(context, ScopedAppContext) else None
+
+
 def current_scope() -> Scope | None:
     """The scope of the current app context; None outside one."""
     return getattr(_cv_app.get(None), "scope", None)
@@ -134,6 +171,26 @@ def install(app: Quart, here: Callable[[], Loop]) -> None:
     def websocket_context(websocket: Websocket) -> WebsocketContext:
         return ScopedWebsocketContext(app, websocket)
 
+    async def do_teardown_appcontext(exc: BaseException | None) -> None:
+        for function in reversed(app.teardown_appcontext_funcs):
+            await app.ensure_async(function)(exc)
+        await appcontext_tearing_down.send_async(app, _sync_wrapper=app.ensure_async, exc=exc)  # type: ignore[arg-type]
+
+    answer, answer_websocket = app.handle_exception, app.handle_websocket_exception
+
+    async def handle_exception(error: Exception) -> ResponseTypes:
+        if isinstance(context := _cv_request.get(None), ScopedRequestContext):
+            context.unhandled = error
+        return await answer(error)
+
+    async def handle_websocket_exception(error: Exception) -> ResponseTypes | None:
+        if isinstance(context := _cv_websocket.get(None), ScopedWebsocketContext):
+            context.unhandled = error
+        return await answer_websocket(error)
+
+    app.do_teardown_appcontext = do_teardown_appcontext  # type: ignore[method-assign]
+    app.handle_exception = handle_exception  # type: ignore[method-assign]
+    app.handle_websocket_exception = handle_websocket_exception  # type: ignore[method-assign]
     app.app_context = app_context  # type: ignore[method-assign]
     app.request_context = request_context  # type: ignore[method-assign]
     app.websocket_context = websocket_context  # type: ignore[method-assign]

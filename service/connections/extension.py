@@ -13,10 +13,11 @@ from typing import Any
 from quart import Quart, Response, json
 
 from .accessor import g_class_with
-from .configuration import Configured, configure
+from .bridge import install_bridge
+from .configuration import Configured, configure, sync_threads
 from .context import current_scope, install
 from .errors import ConnectionsError, ConnectionUnavailable, PoolTimeout, UnknownConnection
-from .loops import Loop, Loops
+from .loops import THREADS, Loop, Loops
 from .redaction import redacted, told
 from .source import Stats
 
@@ -43,7 +44,8 @@ class Check:
 class Connections:
     """The extension. `Connections(app)`, or `init_app(app)` in an application factory.
 
-    It reads `app.config["CONNECTIONS"]` then; an app finds it again as
+    It reads `app.config["CONNECTIONS"]` then, and `SYNC_THREADS`, if given: how many threads each
+    event loop has for plain functions (40). An app finds it again as
     `app.extensions["connections"]`. Given to a second app, it makes that app one of its own.
 
     Raises:
@@ -75,7 +77,9 @@ class Connections:
         self._app = app
         app.extensions["connections"] = self
         app.app_ctx_globals_class = g_class_with(self._configured, app.app_ctx_globals_class)
+        self._loops.threads = sync_threads(app.config.get("SYNC_THREADS", THREADS))
         install(app, self.here)
+        install_bridge(app)
         app.before_serving(self._open_eager)
         for error in (ConnectionUnavailable, PoolTimeout):
             if error not in app.error_handler_spec[None][None]:

@@ -10,16 +10,21 @@ from .configuration import Configured
 from .errors import UnknownConnection
 from .source import CLOSE_TIMEOUT, Source
 from .tasks import Tasks
+from .threads import Threads
+
+THREADS = 40
+"""Threads for plain functions, unless `SYNC_THREADS` says otherwise."""
 
 
 class Loop:
     """The connections of one app on one event loop."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, configured: Mapping[str, Configured]
+        self, loop: asyncio.AbstractEventLoop, configured: Mapping[str, Configured], threads: int
     ) -> None:
         self.loop = loop
         self.tasks = Tasks()
+        self.threads = Threads(threads)
         self.sources = {
             name: Source(settings, backend, self.tasks)
             for name, (settings, backend) in configured.items()
@@ -46,6 +51,7 @@ class Loop:
         Cancelled, the pools that it had begun to close are closed all the same.
         """
         await self.tasks.drain(CLOSE_TIMEOUT)
+        self.threads.close()
         closing = [self.tasks.start(source.close()) for source in self.sources.values()]
         if closing:
             await asyncio.wait(closing)
@@ -72,6 +78,8 @@ class Loops:
 
     def __init__(self, configured: Mapping[str, Configured]) -> None:
         self._configured = configured
+        self.threads = THREADS
+        """How many threads each of them has for plain functions."""
         self._loops: dict[asyncio.AbstractEventLoop, Loop] = {}
         self._latest: Loop | None = None
 
@@ -90,7 +98,7 @@ class Loops:
             # Other threads may be at this line for loops of their own.
             for closed in [loop for loop in tuple(self._loops) if loop.is_closed()]:
                 self._loops.pop(closed, None)
-            here = self._loops[running] = Loop(running, self._configured)
+            here = self._loops[running] = Loop(running, self._configured, self.threads)
         self._latest = here
         return here
 

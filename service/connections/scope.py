@@ -41,21 +41,23 @@ class Scope:
     The book changes only between two awaits: no task ever sees half of a change.
     """
 
-    __slots__ = ("_here", "_leases", "_loop", "_order", "_pins", "seconds")
+    __slots__ = ("_awaited", "_leases", "_order", "_pins", "here", "loop", "seconds")
 
     def __init__(self, here: Callable[[], Loop]) -> None:
-        self._here = here
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.here = here
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The event loop that it belongs to, from its first `enter`."""
         self._leases: dict[str, Lease] = {}
         self._order: list[Lease] = []
         self._pins = 0
         self.seconds: dict[str, float] = {}
         """How long opening took, for each name that was opened."""
+        self._awaited: set[asyncio.Task[Any]] | None = None
 
     def enter(self) -> None:
         """One more context lives on this scope."""
         if not self._pins:
-            self._loop = asyncio.get_running_loop()
+            self.loop = asyncio.get_running_loop()
         self._pins += 1
 
     async def leave(self) -> None:
@@ -65,14 +67,24 @@ class Scope:
         """
         self._pins -= 1
         if not self._pins:
-            await self.give_all_back()
+            if self._awaited:
+                await self.here().tasks.finish(self._give_all_back_after(self._awaited))
+            else:
+                await self.give_all_back()
+
+    def ends_after(self, task: asyncio.Task[Any]) -> None:
+        """Nothing goes back at the end before this task is done; it is cancelled then."""
+        if self._awaited is None:
+            self._awaited = set()
+        self._awaited.add(task)
+        task.add_done_callback(self._awaited.discard)
 
     async def give_all_back(self) -> None:
         """Give everything back now, last opened first; cancelled, all the same."""
         if self._leases:
             leases, self._leases = self._leases, {}
             order, self._order = self._order, []
-            await self._here().tasks.finish(_end(leases, order))
+            await self.here().tasks.finish(_end(leases, order))
 
     async def get(self, name: str, block: object | None = None) -> Any:
         """The connection of this name, opened if it is not yet.
@@ -85,11 +97,11 @@ class Scope:
             RuntimeError: this is another event loop than the context's.
             UnknownConnection, ContextClosed, ConnectionUnavailable, PoolTimeout
         """
-        if self._loop is not asyncio.get_running_loop():
+        if self.loop is not asyncio.get_running_loop():
             raise RuntimeError(_OTHER_LOOP.format(name=name))
         lease = self._leases.get(name)
         if lease is None:
-            here = self._here()
+            here = self.here()
             source = here.source(name)
             if not self._pins:
                 raise ContextClosed(name)
@@ -120,7 +132,7 @@ class Scope:
         lease = self._leases.get(name)
         if lease is None or lease.grant is None or lease.block is not None:
             return None
-        if self._loop is not asyncio.get_running_loop():
+        if self.loop is not asyncio.get_running_loop():
             return None
         return lease.grant.connection
 
@@ -130,10 +142,22 @@ class Scope:
         Cancelled, it goes back all the same.
         """
         lease = self._leases.get(name)
-        if lease is not None and lease.block is block and lease.grant is not None:
+        if lease is not None and lease.block is block:
+            await self.give_back(name)
+
+    async def give_back(self, name: str) -> None:
+        """Give this one back now, if it is open; cancelled, all the same."""
+        lease = self._leases.get(name)
+        if lease is not None and lease.grant is not None:
             del self._leases[name]
             self._order.remove(lease)
-            await self._here().tasks.finish(_give_back(lease))
+            await self.here().tasks.finish(_give_back(lease))
+
+    async def _give_all_back_after(self, awaited: set[asyncio.Task[Any]]) -> None:
+        for task in awaited:
+            task.cancel()
+        await asyncio.wait(awaited)
+        await self.give_all_back()
 
     async def _open(self, name: str, lease: Lease) -> None:
         started = perf_counter()
@@ -150,7 +174,7 @@ class Scope:
                 return
             del self._leases[name]
         # Everybody who asked has been cancelled, or the scope has ended.
-        await self._here().tasks.finish(_give_back(lease))
+        await self.here().tasks.finish(_give_back(lease))
 
 
 async def _end(leases: dict[str, Lease], order: list[Lease]) -> None:
