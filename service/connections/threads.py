@@ -20,20 +20,29 @@ class Threads:
 
     While all are taken, contexts wait in their order. If none comes back meanwhile, whoever has
     one may be waiting for them: the pool grows, one by one, and shrinks when the wait is over.
+
+    Attributes:
+        size: how many threads there are at most, while some come back.
+        count: how many there are.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._count = 0
+        self.count = 0
         self._idle: list[Mailbox] = []
         self._waiting: deque[asyncio.Future[Mailbox]] = deque()
         self._watch: asyncio.TimerHandle | None = None
+
+    @property
+    def at_work(self) -> int:
+        """How many of them contexts have."""
+        return self.count - len(self._idle)
 
     async def acquire(self) -> Mailbox:
         """A thread of one's own, by its mailbox. Cancelled, none is taken."""
         if self._idle:
             return self._idle.pop()
-        if self._count < self.size:
+        if self.count < self.size:
             return self._start()
         place: asyncio.Future[Mailbox] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
@@ -52,7 +61,7 @@ class Threads:
             self._watch_for_a_standstill()
         if self._hand_over(thread):
             return
-        if self._count > self.size:
+        if self.count > self.size:
             self._end(thread)
         else:
             self._idle.append(thread)
@@ -66,11 +75,11 @@ class Threads:
         mailbox = Mailbox(asyncio.get_running_loop())
         # A daemon: a function that never returns must not keep the process from its end.
         Thread(target=mailbox.serve, name="service.connections", daemon=True).start()
-        self._count += 1
+        self.count += 1
         return mailbox
 
     def _end(self, thread: Mailbox) -> None:
-        self._count -= 1
+        self.count -= 1
         thread.close()
 
     def _hand_over(self, thread: Mailbox) -> bool:
@@ -91,7 +100,7 @@ class Threads:
         while self._waiting and self._waiting[0].done():
             self._waiting.popleft()
         if self._waiting:
-            if self._count < self.size * MOST:
+            if self.count < self.size * MOST:
                 with suppress(RuntimeError):  # the system has no thread to give
                     self._hand_over(self._start())
             self._watch_for_a_standstill()
