@@ -179,7 +179,7 @@ def _iterated_in(thread: ContextThread, iterator: Iterator[T]) -> AsyncGenerator
             let_go_once()
 
     found = items()
-    thread.hold(holder)
+    thread.hold_for_a_body(holder)
     # A body that is never sent is never closed.
     let_go_once = finalize(found, let_go)
     let_go_once.atexit = False

@@ -63,12 +63,13 @@ class Call(Generic[T]):
                 self._cancel()
         adopt(self._context)
         error, self._error = cancelled or self._error, None
+        result, self._result = self._result, None
         try:
-            if error is not None:
-                raise error
-            return self._result  # type: ignore[no-any-return]
+            if error is None:
+                return result  # type: ignore[no-any-return]
+            raise error
         finally:
-            del error, cancelled  # their tracebacks have this frame
+            del error, cancelled, result  # their tracebacks have this frame
 
     def awaits(self, task: asyncio.Task[Any] | None) -> None:
         """The function has a `run` that waits for this task; None: no more."""

@@ -53,6 +53,8 @@ class ScopedAppContext(AppContext):
         try:
             await super().pop(exc)
         finally:
+            if self.thread is not None and isinstance(exc, asyncio.CancelledError):
+                self.thread.nothing_will_be_sent()
             if self._let_go:
                 self._let_go = False
             else:
@@ -75,7 +77,7 @@ class ScopedAppContext(AppContext):
         # Of the context around this one, unless a task of its own was begun between them.
         outer = self._cv_tokens[-1].old_value if self._cv_tokens else None
         thread = outer.thread if isinstance(outer, ScopedAppContext) else None
-        return thread if thread is not None and thread.task is asyncio.current_task() else None
+        return thread if thread is not None and thread.is_of_this_task else None
 
     async def _leave(self) -> None:
         try:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
+from weakref import ref
 
 from .calls import Mailbox, MailboxClosed, innermost
 from .threads import Threads
@@ -18,25 +19,40 @@ class ContextThread:
 
     Attributes:
         loop: whose plain functions it runs.
-        task: which made the first call; contexts that it enters meanwhile share the thread.
     """
 
     def __init__(self, threads: Threads) -> None:
         self.loop = asyncio.get_running_loop()
-        self.task = asyncio.current_task()
+        # Not kept: it has the error it ended with, and that has the frames with the response.
+        self._task = ref(task) if (task := asyncio.current_task()) else None
         self._threads = threads
         self._taking = asyncio.Lock()
         self._mailbox: Mailbox | None = None
         self._holders: set[object] = set()
+        self._bodies: set[object] = set()
+
+    @property
+    def is_of_this_task(self) -> bool:
+        """Whether the current task made the first call: its nested contexts share the thread."""
+        return self._task is not None and self._task() is asyncio.current_task()
 
     def hold(self, holder: object) -> None:
         """Keep the thread, once there is one, until `let_go` with the same holder."""
         self._holders.add(holder)
 
+    def hold_for_a_body(self, body: object) -> None:
+        """The same, for what will be sent when the context has ended, if it is sent at all."""
+        self._bodies.add(body)
+
+    def nothing_will_be_sent(self) -> None:
+        """Let all the bodies go. Should one be read after all, it may be in another thread."""
+        self._bodies.clear()
+
     def let_go(self, holder: object) -> None:
         """Do without the thread; without effect for who does not hold it."""
         self._holders.discard(holder)
-        if not self._holders and self._mailbox is not None:
+        self._bodies.discard(holder)
+        if not self._holders and not self._bodies and self._mailbox is not None:
             mailbox, self._mailbox = self._mailbox, None
             self._threads.give_back(mailbox)
 
