@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial, wraps
@@ -86,7 +94,7 @@ class _Run(Generic[T]):
 
     def _begin(self) -> None:
         work: Any = self._awaitable
-        if not asyncio.iscoroutine(work):
+        if not isinstance(work, Coroutine):
             work = _awaiting(work)
         self._task = self._loop.create_task(work, context=self._context)
         self._scope.ends_after(self._task)
@@ -105,7 +113,7 @@ async def _awaiting(awaitable: Awaitable[T]) -> T:
 
 
 def _discard(awaitable: Awaitable[Any]) -> None:
-    if asyncio.iscoroutine(awaitable):
+    if isinstance(awaitable, Coroutine):
         awaitable.close()  # or Python reports that it was never awaited
 
 
@@ -128,7 +136,7 @@ def install_bridge(app: Quart) -> None:
             if thread is None:
                 return await elsewhere(function)(*args, **kwargs)
             result = await thread.call(partial(function, *args, **kwargs))
-            if asyncio.iscoroutine(result):  # a plain decorator around a coroutine function
+            if isinstance(result, Coroutine):  # a plain decorator around a coroutine function
                 return await result
             return _iterated_in(thread, result) if isgenerator(result) else result
 
