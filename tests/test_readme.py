@@ -136,6 +136,25 @@ async def test_the_backend_of_the_example() -> None:
     assert (await connections.check())["lite"].ok
 
 
+async def test_the_plain_functions_of_the_example(postgresql_url: str, rethinkdb_url: str) -> None:
+    source = filled_in(
+        blocks("python")[3],
+        {
+            "postgresql://user:password@localhost/game": postgresql_url,
+            "rethinkdb://localhost:28015/game": rethinkdb_url,
+            "settings.db": ":memory:",
+        },
+    )
+    example: dict[str, Any] = {"__name__": "example"}
+    exec(source, example)
+    app: Quart = example["app"]
+    async with app.test_app() as served:
+        client = served.test_client()
+        assert await (await client.get("/players")).get_json() == [{"id": 1}]
+        assert await (await client.get("/matches")).get_json() == {"matches": 2}
+        assert (await (await client.get("/both")).get_json())["slow"] == 42
+
+
 async def test_the_commands_that_run_it_for_real(
     postgresql_url: str, rethinkdb_url: str, redis_url: str
 ) -> None:

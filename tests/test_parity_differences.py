@@ -1,0 +1,187 @@
+"""What the README's porting section says of Flask, of Quart alone and of ours, row by row."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import flask
+import pytest
+import quart
+from quart import Quart
+
+from service.connections import Connections, run
+
+
+def make(kind: str) -> Any:
+    """An app of this kind."""
+    if kind == "Flask":
+        return flask.Flask("differences")
+    app = Quart("differences")
+    if kind == "ours":
+        Connections(app)
+    return app
+
+
+async def body(app: Any, path: str = "/") -> str:
+    """What the app answers."""
+    answer = app.test_client().get(path)
+    if isinstance(app, flask.Flask):
+        return str(answer.text)
+    return str(await (await answer).get_data(as_text=True))
+
+
+def as_expected(**expected: Any) -> Callable[[Any], Any]:
+    """Run the test for each kind, with what the README says of it."""
+    return pytest.mark.parametrize(("kind", "expected"), [*expected.items()])
+
+
+@pytest.mark.parametrize("kind", ["Flask", "ours"])
+async def test_plain_functions_run_in_one_thread(kind: str) -> None:
+    app, threads = make(kind), set()
+
+    def view() -> Iterator[str]:
+        threads.add(threading.get_ident())
+        yield ""
+
+    app.before_request(lambda: threads.add(threading.get_ident()))
+    app.add_url_rule("/", "view", view)
+    await body(app)
+    assert len(threads) == 1
+
+
+@as_expected(Flask="set", Quart="nothing", ours="set")
+async def test_a_context_variable_set_in_a_hook(kind: str, expected: str) -> None:
+    app = make(kind)
+    variable: ContextVar[str] = ContextVar("variable", default="nothing")
+    app.before_request(lambda: variable.set("set") and None)
+    app.add_url_rule("/", "view", variable.get)
+    assert await body(app) == expected
+
+
+@as_expected(Flask=ValueError, Quart=type(None), ours=ValueError)
+async def test_the_error_that_a_teardown_gets(kind: str, expected: type) -> None:
+    app, errors = make(kind), []
+
+    def view() -> str:
+        raise ValueError
+
+    app.add_url_rule("/", "view", view)
+    app.teardown_request(lambda error: errors.append(type(error)))
+    app.teardown_appcontext(lambda error: errors.append(type(error)))
+    await body(app)
+    assert errors == [expected, expected]
+
+
+@as_expected(Flask=[2, 1], Quart=[1, 2], ours=[2, 1])
+async def test_the_order_of_teardowns_of_the_app_context(kind: str, expected: list[int]) -> None:
+    app, order = make(kind), []
+    for number in (1, 2):
+        app.teardown_appcontext(lambda error, number=number: order.append(number))
+    await body(app)
+    assert order == expected
+
+
+@as_expected(Flask="ValueError", Quart="NoneType", ours="ValueError")
+async def test_the_error_being_handled_in_an_error_handler(kind: str, expected: str) -> None:
+    app = make(kind)
+
+    def view() -> str:
+        raise ValueError
+
+    app.add_url_rule("/", "view", view)
+    app.register_error_handler(ValueError, lambda error: type(sys.exc_info()[1]).__name__)
+    assert await body(app) == expected
+
+
+@as_expected(Flask=True, Quart=False, ours=False)
+async def test_g_in_the_block_of_a_test_client(kind: str, expected: bool) -> None:
+    app = make(kind)
+    app.add_url_rule("/", "view", lambda: "view")
+    if kind == "Flask":
+        with app.test_client() as client:
+            client.get("/")
+            found = flask.has_app_context() and flask.request.path == "/"
+    else:
+        async with app.test_client() as client:
+            await client.get("/")
+            assert quart.request.path == "/"
+            found = quart.has_app_context()
+    assert found is expected
+
+
+@as_expected(Flask="differences", Quart="", ours="")
+def test_the_app_context_of_a_command(kind: str, expected: str) -> None:
+    app = make(kind)
+    web = flask if kind == "Flask" else quart
+
+    def command() -> None:
+        print(web.current_app.name if web.has_app_context() else "")
+
+    app.cli.command("command")(command)
+    assert app.test_cli_runner().invoke(args=["command"]).output.strip() == expected
+
+
+@as_expected(Flask="set in the view", Quart="", ours="")
+async def test_g_in_a_stream_with_the_context(kind: str, expected: str) -> None:
+    app = make(kind)
+
+    def view() -> Any:
+        flask.g.mark = "set in the view"
+
+        def stream() -> Iterator[str]:
+            yield flask.g.get("mark", "")
+
+        return flask.stream_with_context(stream())
+
+    async def async_view() -> Any:
+        quart.g.mark = "set in the view"
+
+        @quart.stream_with_context
+        async def stream() -> Any:
+            yield quart.g.get("mark", "")
+
+        return stream()
+
+    app.add_url_rule("/", "view", view if kind == "Flask" else async_view)
+    assert await body(app) == expected
+
+
+@pytest.mark.parametrize(("waits", "ended"), [("run", "cancelled"), ("itself", "returned")])
+async def test_a_client_that_leaves(waits: str, ended: str) -> None:
+    app = make("ours")
+    began, go = asyncio.Event(), threading.Event()
+    seen: list[Any] = []
+    task: list[asyncio.Task[Any] | None] = []
+
+    async def before() -> None:
+        task.append(asyncio.current_task())
+
+    async def begin() -> None:
+        began.set()
+
+    def view() -> str:
+        run(begin())
+        try:
+            if waits == "run":
+                run(asyncio.Event().wait())
+            assert go.wait(30)
+            seen.append("returned")
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+        return ""
+
+    app.before_request(before)
+    app.add_url_rule("/", "view", view)
+    app.teardown_request(lambda error: seen.append(type(error)))
+    async with app.test_client().request("/") as connection:
+        await connection.send_complete()
+        await began.wait()
+        asyncio.get_running_loop().call_later(0.05, go.set)
+        await connection.disconnect()
+    assert seen == [ended, asyncio.CancelledError]
