@@ -86,6 +86,15 @@ async def test_the_order_of_teardowns_of_the_app_context(kind: str, expected: li
     assert order == expected
 
 
+@pytest.mark.parametrize("kind", ["Quart", "ours"])
+async def test_teardowns_at_the_start_and_the_end_of_serving(kind: str) -> None:
+    app, contents = make(kind), []
+    app.teardown_appcontext(lambda error: contents.append(list(vars(quart.g))))
+    async with app.test_app():
+        assert contents == [[]]
+    assert contents == [[], []]
+
+
 @as_expected(Flask="ValueError", Quart="NoneType", ours="ValueError")
 async def test_the_error_being_handled_in_an_error_handler(kind: str, expected: str) -> None:
     app = make(kind)
