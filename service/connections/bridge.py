@@ -54,15 +54,17 @@ def run(awaitable: Awaitable[T]) -> T:
         asyncio.CancelledError: the task that called the function was cancelled, as when its client
             leaves, and so was the awaitable; or the app context has ended.
         RuntimeError: this is the event loop itself, there is no app context, or no loop any more.
+        TypeError: what was given is not awaitable.
     """
     if not isawaitable(awaitable):
         raise TypeError(
             f"run() needs an awaitable, such as get_db('a'), not {type(awaitable).__name__}"
         )
     context = current_context()
-    if _is_on_a_loop() or context is None:
+    on_the_loop = _is_on_a_loop()
+    if on_the_loop or context is None:
         _discard(awaitable)
-        raise RuntimeError(_NO_CONTEXT if context is None else _ON_THE_LOOP)
+        raise RuntimeError(_ON_THE_LOOP if on_the_loop else _NO_CONTEXT)
     return _Run(awaitable, context.scope).result()
 
 

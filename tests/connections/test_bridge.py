@@ -66,6 +66,8 @@ async def test_on_the_loop_run_is_a_clear_error(ledger_app: Quart) -> None:
         with pytest.raises(RuntimeError, match=r"(?s)on the event loop.*await instead") as caught:
             run(asyncio.sleep(0))
     assert "ensure_async" in str(caught.value)
+    with pytest.raises(RuntimeError, match="on the event loop"):
+        run(asyncio.sleep(0))
 
 
 async def test_without_an_app_context_run_is_a_clear_error() -> None:
