@@ -237,6 +237,27 @@ async def test_a_body_whose_client_leaves_is_closed_in_its_thread(ledger_app: Qu
     assert len(set(threads)) == 1
 
 
+async def test_a_body_that_its_client_did_not_wait_for_keeps_no_thread(ledger_app: Quart) -> None:
+    """Although the error of the task is there still, and with it what had been made."""
+    made = asyncio.Event()
+
+    @ledger_app.get("/")
+    def view() -> Response:
+        return Response(str(number) for number in range(3))
+
+    @ledger_app.after_request
+    async def after(response: Response) -> Response:
+        made.set()
+        await asyncio.Event().wait()
+        return response
+
+    errors: list[BaseException | None] = []
+    ledger_app.teardown_request(errors.append)
+    await leave(ledger_app, made)
+    assert isinstance(errors[0], asyncio.CancelledError)
+    await until(lambda: at_work(ledger_app) == 0)
+
+
 @pytest.mark.parametrize("pauses", range(12))
 async def test_leaving_at_every_step_leaves_nothing(
     ledger_app: Quart, ledger: Ledger, pauses: int

@@ -213,8 +213,45 @@ async def test_a_body_that_is_never_sent_keeps_no_thread(ledger_app: Quart) -> N
 
     for _ in range(3):
         assert await get(ledger_app) == "another"
-    await until(lambda: threads.at_work == 0)
+        await until(lambda: threads.at_work == 0)
     assert threads.count == 1
+
+
+async def test_a_body_keeps_its_thread_to_its_end_and_no_longer(ledger_app: Quart) -> None:
+    """Who comes meanwhile gets another; who keeps the response does not keep the thread."""
+    threads = ledger_app.extensions["connections"].here().threads
+    end = asyncio.Event()
+    idents: list[int] = []
+    kept: list[Response] = []
+
+    @ledger_app.get("/hold")
+    def hold() -> str:
+        run(end.wait())
+        return "held"
+
+    @ledger_app.get("/")
+    def view() -> Response:
+        def items() -> Iterator[bytes]:
+            for _ in range(3):
+                idents.append(threading.get_ident())
+                yield b"item "
+
+        idents.append(threading.get_ident())
+        kept.append(Response(items()))
+        return kept[0]
+
+    async with ledger_app.test_client().request("/") as connection:
+        await connection.send_complete()
+        assert await connection.receive() == b"item "
+        holding = asyncio.create_task(get(ledger_app, "/hold"))
+        await until(lambda: threads.at_work == 2)
+        assert await connection.receive() == b"item "
+        assert await connection.receive() == b"item "
+        await until(lambda: threads.at_work == 1)
+    end.set()
+    assert await holding == "held"
+    assert len(idents) == 4
+    assert len(set(idents)) == 1
 
 
 async def test_a_context_without_plain_functions_has_no_thread(
