@@ -10,6 +10,7 @@ import pytest
 from quart import Quart, request
 
 from service.connections import ConfigurationError, Connections, get_db, run
+from service.connections import threads as pool
 from service.connections.threads import MOST, Threads
 from tests.eventually import until
 
@@ -31,7 +32,10 @@ def threads_of(app: Quart) -> Threads:
     return connections.here().threads
 
 
-async def test_no_more_threads_than_configured_while_they_come_back(ledger: Ledger) -> None:
+async def test_no_more_threads_than_configured_while_they_come_back(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "STANDSTILL", 60.0)  # a busy machine is none
     app = app_with(4, x={"url": "ledger://x", "max_size": 3})
     seen: set[int] = set()
 

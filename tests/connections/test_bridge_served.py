@@ -40,6 +40,11 @@ async def is_idle(service: Service) -> bool:
     return found.items() >= IDLE.items()
 
 
+async def few_threads(service: Service) -> bool:
+    """Whether there are no more than configured; on a busy machine there were, perhaps."""
+    return int((await state(service))["threads"]) <= 8
+
+
 async def test_a_client_leaves_while_a_thread_waits_for_a_query(
     postgresql_url: str, tmp_path: Path
 ) -> None:
@@ -79,6 +84,6 @@ async def test_many_clients_some_of_which_leave(postgresql_url: str, tmp_path: P
             group.create_task(take_all(departures, service.url, 40))
             group.create_task(stays(client))
         await until(lambda: is_idle(service), 30)
-        assert (await state(service))["threads"] <= 8
+        await until(lambda: few_threads(service), 30)
         assert await service.stopped() == 0
         assert "Traceback" not in service.said()

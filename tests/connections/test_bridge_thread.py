@@ -220,7 +220,7 @@ async def test_a_body_that_is_never_sent_keeps_no_thread(ledger_app: Quart) -> N
 async def test_a_body_keeps_its_thread_to_its_end_and_no_longer(ledger_app: Quart) -> None:
     """Who comes meanwhile gets another; who keeps the response does not keep the thread."""
     threads = ledger_app.extensions["connections"].here().threads
-    end = asyncio.Event()
+    end, go_on = asyncio.Event(), threading.Event()
     idents: list[int] = []
     kept: list[Response] = []
 
@@ -235,6 +235,7 @@ async def test_a_body_keeps_its_thread_to_its_end_and_no_longer(ledger_app: Quar
             for _ in range(3):
                 idents.append(threading.get_ident())
                 yield b"item "
+                assert go_on.wait(30)
 
         idents.append(threading.get_ident())
         kept.append(Response(items()))
@@ -245,6 +246,7 @@ async def test_a_body_keeps_its_thread_to_its_end_and_no_longer(ledger_app: Quar
         assert await connection.receive() == b"item "
         holding = asyncio.create_task(get(ledger_app, "/hold"))
         await until(lambda: threads.at_work == 2)
+        go_on.set()
         assert await connection.receive() == b"item "
         assert await connection.receive() == b"item "
         await until(lambda: threads.at_work == 1)
@@ -262,7 +264,6 @@ async def test_a_context_without_plain_functions_has_no_thread(
         await get_db("x")
         return ""
 
-    before = threading.active_count()
     await get(ledger_app)
+    assert ledger.count("acquired") == 1
     assert ledger_app.extensions["connections"].here().threads.count == 0
-    assert threading.active_count() == before
