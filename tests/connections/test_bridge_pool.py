@@ -121,6 +121,23 @@ async def test_those_who_hold_the_connections_and_those_who_hold_the_threads(
     assert ledger.out == 0
 
 
+async def test_functions_of_one_context_wait_for_one_thread() -> None:
+    app = app_with(1)
+    threads = threads_of(app)
+    mine = await threads.acquire()
+
+    @app.get("/")
+    async def view() -> str:
+        ident = app.ensure_async(threading.get_ident)
+        return str(len(set(await asyncio.gather(ident(), ident(), ident()))))
+
+    asking = asyncio.create_task(get(app))
+    await until(lambda: threads.count > 1)
+    threads.give_back(mine)
+    assert await asking == "1"
+    assert threads.at_work == 0
+
+
 async def test_the_default_pool_is_full() -> None:
     """Of Quart's threads none is free: ours are others."""
     app = app_with(4)

@@ -220,7 +220,7 @@ async def test_a_body_that_is_never_sent_keeps_no_thread(ledger_app: Quart) -> N
 async def test_a_body_keeps_its_thread_to_its_end_and_no_longer(ledger_app: Quart) -> None:
     """Who comes meanwhile gets another; who keeps the response does not keep the thread."""
     threads = ledger_app.extensions["connections"].here().threads
-    end, go_on = asyncio.Event(), threading.Event()
+    end = asyncio.Event()
     idents: list[int] = []
     kept: list[Response] = []
 
@@ -230,30 +230,51 @@ async def test_a_body_keeps_its_thread_to_its_end_and_no_longer(ledger_app: Quar
         return "held"
 
     @ledger_app.get("/")
-    def view() -> Response:
-        def items() -> Iterator[bytes]:
-            for _ in range(3):
-                idents.append(threading.get_ident())
-                yield b"item "
-                assert go_on.wait(30)
-
+    def view() -> str:
         idents.append(threading.get_ident())
         kept.append(Response(items()))
-        return kept[0]
+        return "kept"
 
-    async with ledger_app.test_client().request("/") as connection:
-        await connection.send_complete()
-        assert await connection.receive() == b"item "
-        holding = asyncio.create_task(get(ledger_app, "/hold"))
-        await until(lambda: threads.at_work == 2)
-        go_on.set()
-        assert await connection.receive() == b"item "
-        assert await connection.receive() == b"item "
-        await until(lambda: threads.at_work == 1)
+    def items() -> Iterator[str]:
+        for _ in range(3):
+            idents.append(threading.get_ident())
+            yield "item "
+
+    assert await get(ledger_app) == "kept"
+    assert threads.at_work == 1
+    holding = asyncio.create_task(get(ledger_app, "/hold"))
+    await until(lambda: threads.at_work == 2)
+    assert await kept[0].get_data() == b"item " * 3
+    await until(lambda: threads.at_work == 1)
     end.set()
     assert await holding == "held"
     assert len(idents) == 4
     assert len(set(idents)) == 1
+
+
+async def test_calls_that_come_too_late_for_a_run_find_the_thread_of_the_context(
+    ledger_app: Quart,
+) -> None:
+    order: list[int] = []
+    calls: list[asyncio.Future[None]] = []
+
+    def leaf(number: int) -> None:
+        threading.Event().wait(0.01)
+        order.append(number)
+
+    async def begin_and_leave() -> None:
+        calls.extend(asyncio.ensure_future(ledger_app.ensure_async(leaf)(n)) for n in range(3))
+        await asyncio.sleep(0)
+
+    @ledger_app.get("/")
+    def view() -> str:
+        run(begin_and_leave())
+        return str(order)
+
+    assert await get(ledger_app) == "[0]"
+    async with asyncio.timeout(10):
+        await asyncio.gather(*calls)
+    assert order == [0, 1, 2]
 
 
 async def test_a_context_without_plain_functions_has_no_thread(
