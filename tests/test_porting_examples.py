@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +17,7 @@ from rethinkdb.net import DefaultConnection, make_connection
 
 from service.connections import Connections
 
+from . import databases
 from .porting_examples import (
     eager_flask,
     eager_ours,
@@ -31,27 +32,30 @@ LET_IN = {"Authorization": "Bearer let-me-in"}
 
 
 @pytest.fixture(scope="module")
-def filled(urls: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The databases, with something in them."""
+def filled(server_url: Callable[[str], str]) -> Iterator[dict[str, str]]:
+    """Databases of these tests alone, with something in them."""
+    with (
+        databases.postgresql(server_url("postgresql")) as postgresql_url,
+        databases.rethinkdb(server_url("rethinkdb")) as rethinkdb_url,
+        databases.redis(server_url("redis")) as redis_url,
+    ):
+        urls = {"a": postgresql_url, "b": rethinkdb_url, "client": redis_url}
+        _fill(urls)
+        yield urls
+
+
+def _fill(urls: Mapping[str, str]) -> None:
     with (
         psycopg.connect(urls["a"], autocommit=True) as a,
         make_connection(DefaultConnection, url=urls["b"]) as b,
         redis.Redis.from_url(urls["client"]) as client,
     ):
-        a.execute("DROP TABLE IF EXISTS players")
-        a.execute(
-            "CREATE TABLE players AS SELECT * FROM (VALUES (1, 'ada'), (2, 'alan')) p(id, name)"
-        )
-        r.expr(["matches", "songs"]).difference(r.table_list()).for_each(r.table_create(r.row)).run(
-            b
-        )
+        a.execute("CREATE TABLE players (id int, name text)")
+        a.execute("INSERT INTO players VALUES (1, 'ada'), (2, 'alan')")
+        for table in ("matches", "songs"):
+            r.table_create(table).run(b)
         r.table("matches").insert([{"id": 1, "won": "ada"}, {"id": 2, "won": "alan"}]).run(b)
         client.zadd("points", {"ada": 6, "alan": 3})
-        yield dict(urls)
-        a.execute("DROP TABLE players")
-        r.table_drop("matches").run(b)
-        r.table_drop("songs").run(b)
-        client.delete("points")
 
 
 async def ask(

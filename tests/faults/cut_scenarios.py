@@ -15,7 +15,7 @@ from quart.typing import ResponseReturnValue
 from service.connections import Connections, ConnectionUnavailable, get_db, loops
 from service.connections.context import current_scope
 from service.connections.scope import Scope
-from tests.connections.ledger import LEDGERS, Ledger
+from tests.connections.ledger import LEDGERS, Entry, Ledger
 
 
 class World:
@@ -120,6 +120,35 @@ async def giving_back_early(world: World) -> None:
         await get_db("y")
         await world.connections.give_back()
         await (await get_db("x")).query()
+
+
+async def giving_back_one_early(world: World) -> None:
+    async with world.app.app_context():
+        scope = current_scope()
+        assert scope is not None
+        await (await get_db("x")).query()
+        await get_db("y")
+        await scope.give_back("x")
+        await (await get_db("x")).query()
+
+
+async def what_a_thread_waits_for_at_the_end(world: World) -> None:
+    async with world.app.app_context():
+        scope = current_scope()
+        assert scope is not None
+        connection = await get_db("x")
+        scope.ends_after(asyncio.create_task(_for_ever(connection)))
+        await connection.query()
+
+
+async def _for_ever(connection: Entry) -> None:
+    try:
+        while True:
+            await connection.query()
+    finally:
+        await connection.query()
+        # The connection is nobody else's before this task has ended.
+        assert connection.number not in connection.ledger.numbers("released")
 
 
 async def a_teardown_function(world: World) -> None:
@@ -244,6 +273,8 @@ SCENARIOS: dict[Scenario, int] = {
     a_copy: 35,
     a_full_pool: 45,
     giving_back_early: 40,
+    giving_back_one_early: 40,
+    what_a_thread_waits_for_at_the_end: 20,
     a_teardown_function: 30,
     a_backend_that_fails: 35,
     a_release_that_fails: 35,
