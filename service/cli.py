@@ -1,4 +1,4 @@
-"""The command line: ``service dev``, ``serve``, ``embedded``, ``init`` and ``check``."""
+"""The command line: ``service dev``, ``serve``, ``embedded``, ``init``, ``check`` and ``port``."""
 
 from __future__ import annotations
 
@@ -165,3 +165,42 @@ async def _checks(seconds: float) -> dict[str, Check]:
         return await connections.check(seconds)
     finally:
         await connections.close()
+
+
+@main.command()
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--write", is_flag=True, help="Write the files; without it, show what would change.")
+@click.option(
+    "--map",
+    "names",
+    metavar="OLD=NEW",
+    multiple=True,
+    help="Call the connection OLD of the Flask app NEW in CONNECTIONS; more than once if need be.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and no diff.")
+@click.pass_context
+def port(
+    ctx: click.Context, path: Path, write: bool, names: tuple[str, ...], as_json: bool
+) -> None:
+    """Rewrite the Flask project at PATH, its tests included, for Quart and get_db.
+
+    Without --write it changes nothing, and exits with 1 if there is anything to do.
+    """
+    try:
+        from service.porting import command
+    except ImportError as error:
+        missing = f"service port needs {error.name}: pip install 'service[port]'"
+        raise click.ClickException(missing) from error
+    try:
+        status = command.run(path, _mapped(names), write, as_json, click.echo)
+    except command.NotAProject as error:
+        raise click.ClickException(str(error)) from error
+    ctx.exit(status)
+
+
+def _mapped(names: tuple[str, ...]) -> dict[str, str]:
+    found = dict(name.split("=", 1) if "=" in name else (name, "") for name in names)
+    for old, new in found.items():
+        if not old or not new:
+            raise click.BadParameter(f"{old!r}: write OLD=NEW, as in db=a", param_hint="--map")
+    return found

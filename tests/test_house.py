@@ -15,6 +15,7 @@ from .command import ROOT
 MAY_IMPORT = {
     "connections": {"connections"},
     "embedded": {"embedded"},
+    "porting": {"porting"},
     "errors": {"connections"},
     "server_timing": {"connections"},
     "stopping": {"errors", "keep_alive"},

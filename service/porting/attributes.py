@@ -1,0 +1,153 @@
+"""Attributes of values, and what is stored in them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+
+import libcst as cst
+
+from . import flask_types as types
+from .awaitables import AWAITABLE
+from .environment import Environment, Names
+from .program import Class, Function
+from .values import (
+    NOTHING,
+    External,
+    Instance,
+    ModuleValue,
+    Object,
+    Routine,
+    Text,
+    Type,
+    Values,
+    one,
+)
+
+_PROPERTIES = {
+    f"flask.{name}"
+    for name in (
+        "Request.data",
+        "Request.files",
+        "Request.form",
+        "Request.json",
+        "Request.stream",
+        "Request.values",
+        "Response.data",
+        "Response.json",
+        "Response.text",
+    )
+}
+
+
+class Attributes(Names):
+    """Reading and storing attributes."""
+
+    @abstractmethod
+    def call(
+        self,
+        node: cst.CSTNode,
+        called: Values,
+        arguments: list[tuple[str, Values]],
+        env: Environment,
+    ) -> Values:
+        """What calling the values with these arguments may return."""
+
+    @abstractmethod
+    def function(self, node: cst.FunctionDef | cst.Lambda, env: Environment) -> Function:
+        """The function that this node defines."""
+
+    def is_property(self, path: str) -> bool:
+        """Whether Quart gives an awaitable when this attribute is read."""
+        return path in _PROPERTIES
+
+    def methods(self, owner: Class, name: str) -> Iterator[Function]:
+        """The methods of this name that a call on an object of the class may reach."""
+        for values in (
+            owner.attribute(name),
+            *(heir.bindings.get(name, NOTHING) for heir in owner.heirs()),
+        ):
+            for value in values:
+                if isinstance(value, Routine):
+                    yield value.function
+
+    def attribute(self, base: Values, name: str) -> Values:
+        """What an attribute of the values may be."""
+        found: Values = NOTHING
+        for value in base:
+            if isinstance(value, External):
+                found |= types.external(f"{value.path}.{name}")
+            elif isinstance(value, Instance):
+                found |= self._of_instance(value.kind, name)
+            elif isinstance(value, ModuleValue):
+                found |= self.member(value.module, name)
+            elif isinstance(value, Type):
+                found |= self._of_class(value.of, name)
+            elif isinstance(value, Object):
+                found |= self._of_object(value.of, name)
+            elif isinstance(value, Text):
+                found |= one(External(f"builtins.str.{name}"))
+        return found
+
+    def _of_instance(self, kind: str, name: str) -> Values:
+        path = types.canonical(f"{kind}.{name}")
+        stored = self.program.stored.get((kind, name))
+        if stored is not None:
+            return stored
+        known = types.ATTRIBUTES.get(path)
+        if known and not self.is_property(path):
+            return one(Instance(known))
+        return one(External(path))
+
+    def _of_class(self, of: Class, name: str) -> Values:
+        found = of.attribute(name)
+        if not found:
+            for base in of.external_bases():
+                found |= one(External(types.canonical(f"{base}.{name}")))
+        return frozenset(
+            Routine(value.function, bound=_is_classmethod(value.function))
+            if isinstance(value, Routine)
+            else value
+            for value in found
+        )
+
+    def _of_object(self, of: Class, name: str) -> Values:
+        found = of.attribute(name)
+        for heir in of.heirs():
+            found |= heir.bindings.get(name, NOTHING) | heir.attributes.get(name, NOTHING)
+        if not found:
+            for base in of.external_bases():
+                found |= self._of_instance(base, name)
+        return frozenset(
+            Routine(value.function, bound=not value.function.is_static())
+            if isinstance(value, Routine) and value.function.owner is not None
+            else value
+            for value in found
+        )
+
+    def store(self, base: Values, name: str, values: Values) -> None:
+        """Put values into an attribute."""
+        for value in base:
+            if isinstance(value, Object):
+                before = value.of.attributes.get(name, NOTHING)
+                if not values <= before or name not in value.of.attributes:
+                    value.of.attributes[name] = before | values
+                    self.changed = True
+            elif isinstance(value, Type):
+                self.changed |= value.of.bind(name, values)
+            elif isinstance(value, ModuleValue):
+                self.changed |= value.module.bind(name, values)
+            elif isinstance(value, Instance) and f"{value.kind}.{name}" not in AWAITABLE:
+                key = (value.kind, name)
+                kept = self.program.stored.get(key, NOTHING)
+                if values and not values <= kept:
+                    self.program.stored[key] = kept | values
+                    self.changed = True
+
+
+def _is_classmethod(function: Function) -> bool:
+    return any(
+        isinstance(value, External) and value.path == "builtins.classmethod"
+        for values in function.decorators
+        for value in values
+    )

@@ -1,0 +1,300 @@
+"""Calls: what they bind, what they return, and what becomes of functions handed to others."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from . import flask_types as types
+from .environment import Environment
+from .evaluation import Expressions
+from .libraries import may_wait
+from .program import Class, Function, Site
+from .registration import (
+    CALLBACK,
+    is_transparent,
+    pin_by_name,
+    role_of,
+)
+from .values import (
+    DATA,
+    NOTHING,
+    External,
+    Generated,
+    Instance,
+    Object,
+    Routine,
+    Row,
+    Text,
+    Type,
+    Values,
+    items,
+    many,
+    one,
+    routines,
+    something_of,
+)
+
+Arguments = list[tuple[str, Values]]
+
+_AWAITING = {
+    "asyncio.create_task",
+    "asyncio.ensure_future",
+    "asyncio.gather",
+    "asyncio.run",
+    "asyncio.wait_for",
+    "service.connections.run",
+    "anyio.run",
+}
+_SAME_AS_ARGUMENT = {
+    "builtins.enumerate",
+    "builtins.filter",
+    "builtins.frozenset",
+    "builtins.iter",
+    "builtins.list",
+    "builtins.reversed",
+    "builtins.set",
+    "builtins.sorted",
+    "builtins.tuple",
+}
+_TAKING_GENERATORS = {
+    "flask.Flask.make_response",
+    "flask.Flask.response_class",
+    "flask.Response",
+    "flask.make_response",
+    "flask.stream_with_context",
+}
+
+
+class Calls(Expressions):
+    """The evaluation of calls."""
+
+    def call(
+        self, node: cst.CSTNode, called: Values, arguments: Arguments, env: Environment
+    ) -> Values:
+        """What calling the values with these arguments may return."""
+        site = self.site(node, env, "call")
+        if _is_parameter(node, env):
+            site.through_parameter = True
+        found: Values = NOTHING
+        for value in called:
+            if isinstance(value, Routine):
+                site.functions.add(value.function)
+                found |= self._call_function(value, arguments)
+            elif isinstance(value, Type):
+                found |= self._construct(site, value.of, arguments)
+            elif isinstance(value, Object):
+                for method in self.methods(value.of, "__call__"):
+                    site.functions.add(method)
+                    found |= self._call_function(Routine(method, True), arguments)
+            elif isinstance(value, External):
+                found |= self._call_external(site, value.path, arguments, env)
+            elif isinstance(value, Instance):
+                site.paths.add(f"{value.kind}.__call__")
+        if not called:
+            site.unresolved = True
+            self._escape(site, arguments)
+        return found
+
+    def _call_function(self, routine: Routine, arguments: Arguments) -> Values:
+        function = routine.function
+        names = list(function.names)
+        if routine.bound and names:
+            names.pop(0)
+        if function.double_star:
+            function.bind(function.double_star, many(DATA))
+        position = 0
+        for how, values in arguments:
+            if how == "":
+                if position < len(names):
+                    self.changed |= function.bind(names[position], values)
+                elif function.star:
+                    self.changed |= function.bind(function.star, many(values))
+                position += 1
+            elif how == "*":
+                for name in names[position:]:
+                    self.changed |= function.bind(name, items(values))
+            elif how != "**" and (how in names or how in function.keyword_only):
+                self.changed |= function.bind(how, values)
+        if function.is_generator:
+            return one(Generated(function))
+        return function.returns
+
+    def _construct(self, site: Site, of: Class, arguments: Arguments) -> Values:
+        for method in of.attribute("__init__"):
+            if isinstance(method, Routine):
+                site.functions.add(method.function)
+                self._call_function(Routine(method.function, True), arguments)
+        if not site.functions:
+            site.paths.update(of.external_bases() or ["builtins.object"])
+        return one(Object(of))
+
+    def _call_external(
+        self, site: Site, path: str, arguments: Arguments, env: Environment
+    ) -> Values:
+        path = types.canonical(path)
+        site.paths.add(path)
+        given = [values for _, values in arguments]
+        everything = frozenset().union(*given)
+        role = role_of(path)
+        if role is not None:
+            for function in routines(everything):
+                self.take_role(function, role, site.node)
+        elif not self._is_decorating(path):
+            self._escape(site, arguments, path)
+            self._consume(site, path, arguments)
+        if path in _AWAITING or path.startswith("service.connections."):
+            self._mark_awaited(site.node)
+            return everything
+        if path.endswith("()"):
+            return everything or NOTHING
+        if role is not None or is_transparent(path):
+            given_functions = routines(everything) and not path.startswith("functools.")
+            return everything if given_functions else one(External(f"{path}()"))
+        if path in _SAME_AS_ARGUMENT:
+            return many(items(everything))
+        if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
+            return given[0] if given else NOTHING
+        if path == "flask.stream_with_context":
+            return everything
+        if path in {"builtins.zip", "builtins.next", "builtins.map"}:
+            places = tuple(items(values) for values in given)
+            if path == "builtins.zip":
+                return many(one(Row(places)))
+            return items(everything)
+        if path == "builtins.dict":
+            return many(everything)
+        return self._result_of(path)
+
+    def _result_of(self, path: str) -> Values:
+        known = types.returned(path)
+        if known is not None:
+            return known
+        if path.rpartition(".")[2][:1].isupper():
+            return one(Instance(path))
+        return one(something_of(path))
+
+    def _is_decorating(self, path: str) -> bool:
+        return is_transparent(path) or path.startswith("builtins.is") or path == "builtins.hasattr"
+
+    def _escape(self, site: Site, arguments: Arguments, path: str = "") -> None:
+        """Note which functions are handed to something that may call them, nobody knows how."""
+        if path == "pytest.MonkeyPatch.setattr":
+            self._stand_in(arguments)
+            return
+        if path in {
+            "flask.Flask.ensure_async",
+            "flask.utils.run_sync",
+            "flask.stream_with_context",
+        }:
+            return
+        if path in {"flask.render_template", "flask.render_template_string"}:
+            return
+        for _, values in arguments:
+            for function in routines(values):
+                site.escaping.add(function)
+                what = path.removeprefix("builtins.") or "code that is not known"
+                if function.module.is_test and not path:
+                    continue
+                function.pins.setdefault(f"it is handed to {what}", site.node)
+
+    def _consume(self, site: Site, path: str, arguments: Arguments) -> None:
+        """Note who iterates over a generator that it is given."""
+        if path in _TAKING_GENERATORS or not isinstance(site.node, cst.Call):
+            return
+        for arg, (_, values) in zip(site.node.args, arguments, strict=False):
+            for value in values:
+                if isinstance(value, Generated):
+                    if path.startswith("builtins."):
+                        self.program.consumed[arg.value] = value.function
+                        site.functions.add(value.function)
+                    else:
+                        value.function.pins.setdefault(f"{path} iterates over it", site.node)
+
+    def _stand_in(self, arguments: Arguments) -> None:
+        """`monkeypatch.setattr`: what takes a function's place must be of its kind."""
+        replacing = routines(frozenset().union(*(values for _, values in arguments)))
+        target: Values = NOTHING
+        texts = [v.text for _, values in arguments for v in values if isinstance(v, Text)]
+        for text in texts:
+            owner, _, name = text.rpartition(".")
+            module = self.program.module_at(owner)
+            if module is not None:
+                target |= self.member(module, name)
+            elif arguments and not owner:
+                target |= self.attribute(arguments[0][1], name)
+        for function in replacing:
+            self.program.aliases[function] |= routines(target) - {function}
+
+    def _mark_awaited(self, node: cst.CSTNode) -> None:
+        if isinstance(node, cst.Call):
+            self.program.awaited.update(arg.value for arg in node.args)
+
+    def take_role(self, function: Function, role: str, node: cst.CSTNode) -> None:
+        """Note who calls a function from outside."""
+        function.roles.add(role)
+        if role == CALLBACK:
+            function.pins.setdefault("Quart calls it without awaiting it", node)
+
+    def decorate(self, function: Function, values: Values, env: Environment) -> Values:
+        """What a function's name stands for after its decorators."""
+        assert isinstance(function.node, cst.FunctionDef)
+        function.decorators = []
+        for decorator in reversed(function.node.decorators):
+            by = self.evaluate(decorator.decorator, env)
+            function.decorators.append(by)
+            values = self._decorated(decorator, by, values, function, env)
+        pin_by_name(function)
+        return values
+
+    def _decorated(
+        self,
+        node: cst.Decorator,
+        by: Values,
+        values: Values,
+        function: Function,
+        env: Environment,
+    ) -> Values:
+        targets = routines(values) | {function}
+        if not by:
+            if not isinstance(node.decorator, cst.Name | cst.Attribute | cst.Call):
+                return values
+            for target in targets:
+                target.pins.setdefault("its decorator is not known", node)
+            return values
+        result: Values = NOTHING
+        for value in by:
+            if isinstance(value, External):
+                role = role_of(value.path)
+                if role is not None:
+                    for target in targets:
+                        self.take_role(target, role, node)
+                elif not is_transparent(value.path):
+                    self._foreign_decorator(value.path, targets, node)
+                result |= values
+            elif isinstance(value, Routine | Type | Object):
+                result |= self.call(node, one(value), [("", values)], env)
+            elif isinstance(value, Instance):
+                self._foreign_decorator(value.kind, targets, node)
+        return result or values
+
+    def _foreign_decorator(self, path: str, targets: set[Function], node: cst.Decorator) -> None:
+        for target in targets:
+            if target.module.is_test and not may_wait(path):
+                continue
+            what = path.removesuffix("()").removesuffix(".?")
+            target.pins.setdefault(f"{what} decorates it, which may not await it", node)
+
+
+def _is_parameter(node: cst.CSTNode, env: Environment) -> bool:
+    """Whether what is called is an argument of the function, or of one around it."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Name):
+        return False
+    scope = env.scope
+    name = node.func.value
+    while scope is not None:
+        if isinstance(scope, Function) and name in scope.names:
+            return True
+        if name in scope.bindings and scope is env.scope:
+            return False
+        scope = scope.parent
+    return False

@@ -1,0 +1,259 @@
+"""Deciding which functions become asynchronous, and which must stay in a thread.
+
+A function becomes asynchronous because it awaits something, or calls one that does. It stays in a
+thread because it may block, or because it would have to await and cannot; then so do its callers,
+up to the route, which Quart runs in a thread. The rest stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import libcst as cst
+
+from .awaitables import AWAITABLE, ENTERED
+from .libraries import may_wait
+from .program import Block, Function, Module, Program, Site
+from .registration import AWAITS, COMMAND, CONTEXT_MANAGER, FIXTURE, HOOK, RECEIVER, TEST, VIEW
+from .values import Instance
+
+ENTERED_HERE = ENTERED | {"flask.testing.SessionTransaction"}
+OPENED_DIRECTLY = {
+    "flask.Blueprint.open_resource",
+    "flask.Flask.open_instance_resource",
+    "flask.Flask.open_resource",
+}
+"""Quart opens these asynchronously; a plain `open` of the same path does, too."""
+
+_ASYNCHRONOUS = {"flask.async_function", "flask.testing.FlaskClient.?", "flask.Response.text"}
+_UNITTEST_SYNC = {"setUpClass", "tearDownClass", "setup_method", "teardown_method", "setup_class"}
+
+Owner = Function | Module | Block
+
+
+class Colours:
+    """What becomes of each function.
+
+    Attributes:
+        asynchronous: those that become `async def`.
+        threaded: those that stay `def` and must never run on the event loop.
+        bridged: those of the threaded that wait for something asynchronous over the bridge.
+        reasons: why a function stays in a thread: where, and what.
+    """
+
+    def __init__(self, program: Program, converted: Iterable[cst.CSTNode] = ()) -> None:
+        self.program = program
+        self.converted = set(converted)
+        """Calls that a pass makes asynchronous."""
+        self.asynchronous: set[Function] = set()
+        self.threaded: set[Function] = set()
+        self.bridged: set[Function] = set()
+        self.reasons: dict[Function, tuple[cst.CSTNode, str]] = {}
+        self.factories: set[Function] = set()
+        self._sites: dict[Function | Module, list[Site]] = defaultdict(list)
+        self._callers: dict[Function, list[Site]] = defaultdict(list)
+        for site in program.sites.values():
+            self._sites[site.where].append(site)
+            for function in site.functions:
+                self._callers[function].append(site)
+        self._pin_more()
+        self._decide()
+
+    def owner(self, site: Site) -> Owner:
+        """What has to be asynchronous for this site to await."""
+        block = site.block
+        return block if block is not None and self.is_detached(block) else site.where
+
+    def is_detached(self, block: Block) -> bool:
+        """Whether a `with app.app_context():` becomes a coroutine function of its own."""
+        function = block.function
+        return isinstance(function, Module) or bool(function.pins) or function in self.threaded
+
+    def is_async(self, owner: Owner) -> bool:
+        """Whether one can await there."""
+        if isinstance(owner, Block):
+            return True
+        return isinstance(owner, Function) and (owner.was_async or owner in self.asynchronous)
+
+    def needs(self, site: Site) -> bool:
+        """Whether Quart, or a converted driver, gives an awaitable here."""
+        if site.node in self.converted:
+            return True
+        if site.role == "with":
+            return bool(site.paths & ENTERED_HERE) or self._calls_async(site)
+        if site.role == "for":
+            return self._calls_async(site)
+        if site.paths & OPENED_DIRECTLY:
+            return False
+        if site.paths & AWAITABLE or site.paths & _ASYNCHRONOUS:
+            return True
+        if any(value.is_generator for value in site.functions):
+            return site.role == "call" and self._consumes(site)
+        return self._calls_async(site)
+
+    def _consumes(self, site: Site) -> bool:
+        return isinstance(site.node, cst.Call) and any(
+            self.program.consumed.get(arg.value) in self.asynchronous for arg in site.node.args
+        )
+
+    def _calls_async(self, site: Site) -> bool:
+        return any(self.is_async(function) for function in site.functions)
+
+    def waits(self, site: Site) -> str | None:
+        """Why a call at this site may block, if it may."""
+        if site.node in self.converted:
+            return None
+        for path in sorted(site.paths):
+            if site.role in {"call", "for"} and may_wait(path):
+                return f"{path.replace('.?', '').removesuffix('.__iter__')} may block"
+        if site.unresolved and not site.functions and not site.paths and site.role == "call":
+            return "this call cannot be resolved"
+        return None
+
+    def tolerates_blocking(self, owner: Owner) -> bool:
+        """Whether nobody else is kept waiting there: in a test, a command, or at start-up."""
+        if isinstance(owner, Module | Block):
+            return True
+        return owner.module.is_test or COMMAND in owner.roles
+
+    def _pin_more(self) -> None:
+        for function in self.program.functions.values():
+            if _is_factory(function):
+                self.factories.add(function)
+                function.pins.setdefault("an app factory is called without await", function.node)
+            if function.name in _UNITTEST_SYNC and function.module.is_test:
+                function.pins.setdefault(f"{function.name} cannot be async", function.node)
+
+    def _decide(self) -> None:
+        for function in self.program.functions.values():
+            if not self.tolerates_blocking(function) and not function.was_async:
+                for site in self._sites[function]:
+                    waits = self.waits(site)
+                    if waits and site.block is None:
+                        self._keep(function, site.node, waits)
+                        break
+        while True:
+            size = len(self.threaded)
+            self._spread_async()
+            self._spread_threads()
+            if len(self.threaded) == size:
+                break
+        self._find_bridged()
+
+    def _keep(self, function: Function, node: cst.CSTNode, reason: str) -> None:
+        if function not in self.threaded and not function.was_async:
+            self.threaded.add(function)
+            self.reasons[function] = (node, reason)
+
+    def can_be_async(self, function: Function) -> bool:
+        """Whether nothing is in the way of `async def`."""
+        return not function.pins and function not in self.threaded
+
+    def _spread_async(self) -> None:
+        self.asynchronous = {
+            function
+            for function in self.program.functions.values()
+            if self.can_be_async(function) and self._is_promoted(function)
+        }
+        grown = True
+        while grown:
+            grown = False
+            for site in self.program.sites.values():
+                if self.needs(site):
+                    owner = self.owner(site)
+                    if isinstance(owner, Function) and owner not in self.asynchronous:
+                        if self.can_be_async(owner):
+                            self.asynchronous.add(owner)
+                            grown = True
+                    grown |= self._same_at(site)
+            for function, others in self.program.aliases.items():
+                if any(self.is_async(other) for other in others):
+                    grown |= self._join(function)
+
+    def _same_at(self, site: Site) -> bool:
+        """All that one call may reach becomes async if one does."""
+        if site.role != "call" or not self._calls_async(site) or site.through_parameter:
+            return False
+        return any([self._join(function) for function in site.functions])
+
+    def _join(self, function: Function) -> bool:
+        if function in self.asynchronous or not self.can_be_async(function):
+            return False
+        self.asynchronous.add(function)
+        return True
+
+    def _is_promoted(self, function: Function) -> bool:
+        """Whether Quart calls it, so that as `async def` it saves a thread."""
+        if not function.roles & {VIEW, HOOK} or function.is_generator or function.was_async:
+            return False
+        return all(
+            site.through_parameter or site.where.module.is_test or site.role == "with"
+            for site in self._callers[function]
+        )
+
+    def _spread_threads(self) -> None:
+        for function in self.program.functions.values():
+            if function.was_async:
+                continue
+            if not self.can_be_async(function):
+                for site in self._sites[function]:
+                    if self.needs(site) and self.owner(site) is function:
+                        reason = next(iter(function.pins), "it waits over the bridge")
+                        self._keep(function, site.node, reason)
+        grown = True
+        while grown:
+            grown = False
+            for site in self.program.sites.values():
+                owner = self.owner(site)
+                if not isinstance(owner, Function) or owner in self.threaded:
+                    continue
+                if self.tolerates_blocking(owner) or self._may_hop(site):
+                    continue
+                for function in site.functions | site.escaping:
+                    if function in self.threaded and not self._is_lazy(site, function):
+                        self._keep(owner, site.node, f"{function.label} stays in a thread")
+                        grown |= owner in self.threaded
+                        break
+
+    def _is_lazy(self, site: Site, function: Function) -> bool:
+        """Calling a generator function runs nothing of it yet; templates are rendered elsewhere."""
+        if function in site.escaping:
+            return bool(function.roles & AWAITS)
+        return function.is_generator and site.role == "call" and not self._is_consumed(site)
+
+    def _is_consumed(self, site: Site) -> bool:
+        return isinstance(site.node, cst.Call) and any(
+            arg.value in self.program.consumed for arg in site.node.args
+        )
+
+    def _may_hop(self, site: Site) -> bool:
+        """Whether a call can go to a thread by itself: a decorator's call of what it wraps."""
+        return site.through_parameter and any(
+            function.roles & {VIEW, HOOK} for function in site.functions
+        )
+
+    def _find_bridged(self) -> None:
+        grown = True
+        while grown:
+            grown = False
+            for site in self.program.sites.values():
+                owner = self.owner(site)
+                if not isinstance(owner, Function) or owner in self.bridged:
+                    continue
+                if owner not in self.threaded and self.can_be_async(owner):
+                    continue
+                if self.needs(site) or any(f in self.bridged for f in site.functions):
+                    self.bridged.add(owner)
+                    grown = True
+
+
+def _is_factory(function: Function) -> bool:
+    """Whether it makes the app: a server, a script or another function calls it as it is."""
+    makes_app = Instance("flask.Flask") in function.returns
+    return (
+        makes_app
+        and not function.roles & {FIXTURE, TEST, CONTEXT_MANAGER, RECEIVER}
+        and not function.is_lambda
+        and function.owner is None
+    )

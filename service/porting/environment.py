@@ -1,0 +1,102 @@
+"""Names and what they stand for at one point of a function."""
+
+from __future__ import annotations
+
+import builtins
+from dataclasses import dataclass, field
+
+from .flask_types import external
+from .program import Block, Class, Function, Module, Program, Scope
+from .values import NOTHING, External, ModuleValue, Values, one
+
+
+@dataclass
+class Environment:
+    """Where evaluation stands.
+
+    Attributes:
+        scope: where names are bound.
+        where: the function or module whose sites are being found.
+        names: what each name stands for just here.
+        block: the innermost `with app.app_context():` around.
+    """
+
+    scope: Scope
+    where: Function | Module
+    names: dict[str, Values] = field(default_factory=dict)
+    block: Block | None = None
+
+    def branch(self) -> Environment:
+        """The same place, for a path that may be taken or not."""
+        return Environment(self.scope, self.where, dict(self.names), self.block)
+
+    def join(self, *branches: Environment) -> None:
+        """Go on from where the branches meet."""
+        names: dict[str, Values] = {}
+        for branch in branches:
+            for name, values in branch.names.items():
+                names[name] = names.get(name, NOTHING) | values
+        self.names = names
+
+
+class Names:
+    """Looking names up, and binding them."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.changed = False
+
+    def bind(self, env: Environment, name: str, values: Values) -> None:
+        """Assign to a name here."""
+        scope = env.scope
+        if name in scope.outer_names:
+            outer = scope.parent
+            while outer is not None and name not in outer.bindings and outer.parent is not None:
+                outer = outer.parent
+            scope = outer or scope
+        else:
+            env.names[name] = values
+        self.changed |= scope.bind(name, values)
+
+    def look_up(self, env: Environment, name: str) -> Values:
+        """What a name stands for here."""
+        if name in env.names and name not in env.scope.outer_names:
+            return env.names[name]
+        scope: Scope | None = env.scope
+        while scope is not None:
+            if name in scope.bindings and (scope is env.scope or not isinstance(scope, Class)):
+                return scope.bindings[name]
+            if isinstance(scope, Module):
+                for other in scope.stars:
+                    if name in other.bindings:
+                        return other.bindings[name]
+            scope = scope.parent
+        if hasattr(builtins, name):
+            return one(External(f"builtins.{name}"))
+        return NOTHING
+
+    def module(self, name: str, importer: Module) -> Module | None:
+        """The project's module that is imported by this name: from the top, or from nearer by."""
+        found = self.program.module_at(name)
+        prefix = importer.name
+        while found is None and prefix:
+            prefix = prefix.rpartition(".")[0]
+            found = self.program.module_at(f"{prefix}.{name}" if prefix else name)
+        return found
+
+    def imported(self, name: str, importer: Module) -> Values:
+        """What `import name` gives, for all of the dotted name."""
+        module = self.module(name, importer)
+        return one(ModuleValue(module)) if module else external(name)
+
+    def member(self, module: Module, name: str) -> Values:
+        """What an attribute of a module of the project stands for."""
+        if name in module.bindings:
+            return module.bindings[name]
+        inner = self.program.module_at(f"{module.name}.{name}")
+        if inner is not None:
+            return one(ModuleValue(inner))
+        for other in module.stars:
+            if name in other.bindings:
+                return other.bindings[name]
+        return NOTHING

@@ -1,0 +1,158 @@
+"""What Flask's functions return and its objects are, by path; Quart's names count as Flask's."""
+
+from __future__ import annotations
+
+from .values import NOTHING, External, Instance, Many, Values, one, something_of
+
+_APP = "flask.Flask"
+_CLIENT = "flask.testing.FlaskClient"
+_RESPONSE = "flask.Response"
+_REQUEST = "flask.Request"
+_RUNNER = "flask.testing.FlaskCliRunner"
+_VERBS = ("delete", "get", "head", "open", "options", "patch", "post", "put", "trace")
+
+OBJECTS = {
+    "flask.current_app": _APP,
+    "flask.g": "flask.g",
+    "flask.request": _REQUEST,
+    "flask.session": "flask.session",
+}
+"""What is there already, without a call."""
+
+RETURNED = {
+    **{f"{_CLIENT}.{verb}": _RESPONSE for verb in _VERBS},
+    f"{_CLIENT}.?": _RESPONSE,
+    f"{_CLIENT}.session_transaction": "flask.testing.SessionTransaction",
+    f"{_APP}.app_context": "flask.ctx.AppContext",
+    f"{_APP}.ensure_async": "flask.async_function",
+    f"{_APP}.finalize_request": _RESPONSE,
+    f"{_APP}.full_dispatch_request": _RESPONSE,
+    f"{_APP}.make_default_options_response": _RESPONSE,
+    f"{_APP}.make_response": _RESPONSE,
+    f"{_APP}.process_response": _RESPONSE,
+    f"{_APP}.request_context": "flask.ctx.RequestContext",
+    f"{_APP}.response_class": _RESPONSE,
+    f"{_APP}.send_static_file": _RESPONSE,
+    f"{_APP}.test_cli_runner": _RUNNER,
+    f"{_APP}.test_client": _CLIENT,
+    f"{_APP}.test_request_context": "flask.ctx.RequestContext",
+    f"{_APP}.url_for": "builtins.str",
+    "flask.jsonify": _RESPONSE,
+    "flask.make_response": _RESPONSE,
+    "flask.redirect": "werkzeug.wrappers.Response",
+    "flask.render_template": "builtins.str",
+    "flask.render_template_string": "builtins.str",
+    "flask.send_file": _RESPONSE,
+    "flask.send_from_directory": _RESPONSE,
+    "flask.url_for": "builtins.str",
+    "jinja2.Environment.from_string": "jinja2.Template",
+    "jinja2.Environment.get_template": "jinja2.Template",
+    "jinja2.Environment.select_template": "jinja2.Template",
+    "jinja2.Environment.get_or_select_template": "jinja2.Template",
+    "service.porting.testing.PortedClient": _CLIENT,
+    "service.porting.testing.request_context": "flask.ctx.RequestContext",
+    "flask.Files.get": "werkzeug.datastructures.FileStorage",
+}
+"""The class of what a call returns, awaited where Quart has it so."""
+
+ATTRIBUTES = {
+    f"{_APP}.jinja_env": "jinja2.Environment",
+    f"{_APP}.session_interface": "flask.sessions.SecureCookieSessionInterface",
+    f"{_CLIENT}.application": _APP,
+    f"{_CLIENT}.app": _APP,
+    f"{_REQUEST}.files": "flask.Files",
+    f"{_REQUEST}.form": "flask.Form",
+    "flask.ctx.AppContext.app": _APP,
+    "flask.ctx.RequestContext.request": _REQUEST,
+    "flask.testing.FlaskCliRunner.app": _APP,
+}
+"""The class of what an attribute holds."""
+
+PYTEST_FIXTURES = {
+    "monkeypatch": "pytest.MonkeyPatch",
+    "tmp_path": "pathlib.Path",
+    "tmpdir": "py.path.local",
+    "capsys": "pytest.CaptureFixture",
+    "caplog": "pytest.LogCaptureFixture",
+    "mocker": "pytest_mock.MockerFixture",
+}
+
+_HOMES = {
+    "app": ("Flask",),
+    "blueprints": ("Blueprint",),
+    "wrappers": ("Request", "Response"),
+    "globals": ("current_app", "g", "request", "session"),
+    "helpers": (
+        "abort",
+        "flash",
+        "get_flashed_messages",
+        "get_template_attribute",
+        "make_response",
+        "redirect",
+        "send_file",
+        "send_from_directory",
+        "stream_with_context",
+        "url_for",
+    ),
+    "json": ("jsonify",),
+    "templating": (
+        "render_template",
+        "render_template_string",
+        "stream_template",
+        "stream_template_string",
+    ),
+    "ctx": (
+        "after_this_request",
+        "copy_current_request_context",
+        "has_app_context",
+        "has_request_context",
+    ),
+    "config": ("Config",),
+}
+_SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in _HOMES[home]} | {
+    "flask.Quart": _APP,
+    "flask.app.Quart": _APP,
+    "flask.testing.QuartClient": _CLIENT,
+    "flask.testing.QuartCliRunner": _RUNNER,
+    "flask.testing.client.QuartClient": _CLIENT,
+    "flask.typing.TestClientProtocol": _CLIENT,
+    "flask.views.MethodView": "flask.views.MethodView",
+    "flask.wrappers.response.Response": _RESPONSE,
+    "flask.datastructures.FileStorage": "werkzeug.datastructures.FileStorage",
+    "werkzeug.FileStorage": "werkzeug.datastructures.FileStorage",
+    "werkzeug.local.LocalProxy": "werkzeug.local.LocalProxy",
+    "werkzeug.LocalProxy": "werkzeug.local.LocalProxy",
+}
+
+
+def canonical(path: str) -> str:
+    """A path as Flask has it at the top, if it is one of Flask's or Quart's."""
+    if path.startswith("quart.") or path == "quart":
+        path = "flask" + path[len("quart") :]
+    return _SAME.get(path, path)
+
+
+def external(path: str) -> Values:
+    """What a dotted name from outside the project stands for."""
+    path = canonical(path)
+    kind = OBJECTS.get(path)
+    return one(Instance(kind) if kind else External(path))
+
+
+def returned(path: str) -> Values | None:
+    """What calling this returns, or None if nothing is known."""
+    kind = RETURNED.get(path)
+    if kind:
+        return one(Instance(kind))
+    if path in {"flask.Files.getlist", "flask.Files.values"}:
+        return one(Many(one(Instance("werkzeug.datastructures.FileStorage"))))
+    if path in {"flask.Files.items"}:
+        return one(Many(NOTHING))
+    return None
+
+
+def subscripted(kind: str) -> Values:
+    """What `[...]` on an object of this class gives."""
+    if kind == "flask.Files":
+        return one(Instance("werkzeug.datastructures.FileStorage"))
+    return one(something_of(kind))

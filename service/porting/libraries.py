@@ -1,0 +1,170 @@
+"""What is known of libraries: which may wait for something, and what replaces Flask extensions."""
+
+from __future__ import annotations
+
+import sys
+
+WAITING_IN_STDLIB = (
+    "builtins.input",
+    "dbm",
+    "ftplib",
+    "http.client",
+    "imaplib",
+    "multiprocessing",
+    "os.popen",
+    "os.system",
+    "os.wait",
+    "poplib",
+    "select",
+    "shelve",
+    "smtplib",
+    "socket",
+    "sqlite3",
+    "subprocess",
+    "telnetlib",
+    "time.sleep",
+    "urllib.request",
+    "xmlrpc.client",
+)
+"""What of the standard library waits for a database, a server, a process or the clock."""
+
+NOT_WAITING = {
+    "PIL",
+    "attr",
+    "attrs",
+    "babel",
+    "bcrypt",
+    "bleach",
+    "blinker",
+    "brotli",
+    "brotlicffi",
+    "bson",
+    "cachetools",
+    "cerberus",
+    "chardet",
+    "click",
+    "cryptography",
+    "dateutil",
+    "decorator",
+    "docutils",
+    "dotenv",
+    "email_validator",
+    "faker",
+    "flask",
+    "freezegun",
+    "hypothesis",
+    "idna",
+    "itsdangerous",
+    "jinja2",
+    "jose",
+    "jsonschema",
+    "jwt",
+    "markdown",
+    "markdown2",
+    "markupsafe",
+    "marshmallow",
+    "mistune",
+    "mock",
+    "nacl",
+    "numpy",
+    "orjson",
+    "packaging",
+    "passlib",
+    "pydantic",
+    "pygments",
+    "pyotp",
+    "pytest",
+    "pytz",
+    "qrcode",
+    "quart",
+    "rapidjson",
+    "service",
+    "simplejson",
+    "six",
+    "slugify",
+    "toml",
+    "tomli",
+    "typing_extensions",
+    "ujson",
+    "unidecode",
+    "voluptuous",
+    "werkzeug",
+    "wtforms",
+    "xmltodict",
+    "yaml",
+    "zxcvbn",
+}
+"""Libraries that compute and wait for nothing, or nothing but files. Any other might wait."""
+
+EXTENSIONS = {
+    "flask_admin": "nothing known",
+    "flask_apispec": "quart-schema",
+    "flask_babel": "quart-babel",
+    "flask_bcrypt": "the package bcrypt",
+    "flask_caching": "a Redis connection of get_db",
+    "flask_compress": "quart-compress",
+    "flask_cors": "quart-cors",
+    "flask_debugtoolbar": "nothing known",
+    "flask_dotenv": "python-dotenv",
+    "flask_httpauth": "quart-auth, or request.authorization in a decorator of your own",
+    "flask_jwt_extended": "quart-jwt-extended",
+    "flask_limiter": "quart-rate-limiter",
+    "flask_login": "quart-auth",
+    "flask_mail": "aiosmtplib",
+    "flask_marshmallow": "the package marshmallow",
+    "flask_migrate": "alembic",
+    "flask_mongoengine": "motor",
+    "flask_mysqldb": "get_db with a backend of your own",
+    "flask_openid": "authlib",
+    "flask_principal": "nothing known",
+    "flask_pymongo": "motor",
+    "flask_redis": "get_db",
+    "flask_restful": "quart.views.MethodView",
+    "flask_restplus": "quart.views.MethodView and quart-schema",
+    "flask_restx": "quart.views.MethodView and quart-schema",
+    "flask_script": "app.cli",
+    "flask_security": "quart-auth",
+    "flask_seasurf": "quart-wtforms",
+    "flask_session": "quart-session",
+    "flask_smorest": "quart-schema",
+    "flask_socketio": "app.websocket",
+    "flask_sock": "app.websocket",
+    "flask_sqlalchemy": "sqlalchemy.ext.asyncio, or get_db",
+    "flask_swagger_ui": "quart-schema",
+    "flask_talisman": "after_request functions that set the headers",
+    "flask_testing": "app.test_client and pytest-asyncio",
+    "flask_uploads": "quart-uploads",
+    "flask_wtf": "quart-wtforms",
+    "flasgger": "quart-schema",
+    "pytest_flask": "fixtures of your own for app and client",
+    "flask_assets": "nothing known",
+    "flask_bootstrap": "nothing known",
+    "flask_moment": "nothing known",
+    "flask_peewee": "get_db",
+    "flask_sse": "an async generator with get_db on Redis",
+    "flask_dance": "authlib",
+    "flask_oauthlib": "authlib",
+    "flask_graphql": "ariadne or strawberry, which speak ASGI",
+    "webargs": "quart-schema",
+    "connexion": "connexion 3, which speaks ASGI",
+    "apiflask": "quart-schema",
+}
+"""What to use instead of a Flask extension, by the name it is imported by."""
+
+
+def extension(path: str) -> str | None:
+    """The extension of Flask that a dotted path is of, if it is of one."""
+    library = path.partition(".")[0]
+    if library in EXTENSIONS or library.startswith("flask_"):
+        return library
+    return None
+
+
+def may_wait(path: str) -> bool:
+    """Whether calling this may hold the thread up: for I/O, a lock, or nobody knows what."""
+    library = path.partition(".")[0]
+    if library == "builtins":
+        return path in WAITING_IN_STDLIB
+    if any(path == known or path.startswith(f"{known}.") for known in WAITING_IN_STDLIB):
+        return not path.endswith(("Error", "Exception", ".Row", ".Binary", ".register_adapter"))
+    return library not in NOT_WAITING and library not in sys.stdlib_module_names

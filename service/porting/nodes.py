@@ -1,0 +1,112 @@
+"""Building and changing LibCST nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar, cast
+
+import libcst as cst
+import libcst.matchers as m
+
+Expression = TypeVar("Expression", bound=cst.BaseExpression)
+
+_PARENS = {"lpar": [cst.LeftParen()], "rpar": [cst.RightParen()]}
+
+
+def awaited(node: cst.BaseExpression) -> cst.BaseExpression:
+    """`await node`, within the parentheses that `node` had."""
+    if isinstance(node, cst.Await):
+        return node
+    inner = node.with_changes(lpar=[], rpar=[])
+    return cst.Await(inner, lpar=node.lpar, rpar=node.rpar)
+
+
+def called(function: str | cst.BaseExpression, *arguments: cst.BaseExpression) -> cst.Call:
+    """`function(arguments)`; the function may be written with dots."""
+    if isinstance(function, str):
+        function = cst.parse_expression(function)
+    return cst.Call(function, [cst.Arg(argument) for argument in arguments])
+
+
+def wrapped(function: str, node: cst.BaseExpression) -> cst.Call:
+    """`function(node)`, within the parentheses that `node` had."""
+    inner = node.with_changes(lpar=[], rpar=[])
+    return called(function, inner).with_changes(lpar=node.lpar, rpar=node.rpar)
+
+
+def in_parentheses(node: Expression) -> Expression:
+    """The same in parentheses, if it has none."""
+    return node if node.lpar else cast(Expression, node.with_changes(**_PARENS))
+
+
+def set_right(node: cst.CSTNode) -> cst.CSTNode:
+    """Parentheses where an `await` has come to stand before a dot, a bracket or a call."""
+    if isinstance(node, cst.Attribute | cst.Subscript) and isinstance(node.value, cst.Await):
+        return node.with_changes(value=in_parentheses(node.value))
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Await):
+        return node.with_changes(func=in_parentheses(node.func))
+    if isinstance(node, cst.GeneratorExp) and _awaits(node):
+        # An asynchronous generator is no iterable for `any`, `sum`, `sorted` and the like.
+        comprehension = cst.ListComp(node.elt, node.for_in, lpar=node.lpar[1:], rpar=node.rpar[1:])
+        return comprehension
+    return node
+
+
+def _awaits(node: cst.GeneratorExp) -> bool:
+    return bool(m.findall(node, m.Await() | m.CompFor(asynchronous=m.Asynchronous())))
+
+
+def statement(source: str) -> cst.SimpleStatementLine | cst.BaseCompoundStatement:
+    """One statement, parsed."""
+    return cst.parse_statement(source)
+
+
+def dotted(node: cst.CSTNode | None) -> str:
+    """`a.b.c` as text; empty for anything else."""
+    if isinstance(node, cst.Attribute):
+        base = dotted(node.value)
+        return f"{base}.{node.attr.value}" if base else ""
+    return node.value if isinstance(node, cst.Name) else ""
+
+
+def as_dotted(name: str) -> cst.Attribute | cst.Name:
+    """`a.b.c` as nodes."""
+    return cst.ensure_type(cst.parse_expression(name), cst.Attribute | cst.Name)  # type: ignore[arg-type]
+
+
+def text_of(node: cst.CSTNode | None) -> str | None:
+    """A string that is written out; None for anything else."""
+    if isinstance(node, cst.SimpleString | cst.ConcatenatedString):
+        value = node.evaluated_value
+        return value if isinstance(value, str) else None
+    return None
+
+
+def body_of(suite: cst.BaseSuite) -> Sequence[cst.BaseStatement]:
+    """The statements of a block; those of `if x: a; b`, too."""
+    if isinstance(suite, cst.SimpleStatementSuite):
+        return [cst.SimpleStatementLine(list(suite.body))]
+    return cast(Sequence[cst.BaseStatement], suite.body)
+
+
+def source_of(node: cst.CSTNode) -> str:
+    """The source of a node, on one line."""
+    return " ".join(cst.Module([]).code_for_node(node).split())
+
+
+def with_keyword(node: cst.Call, name: str, value: cst.BaseExpression) -> cst.Call:
+    """The call with one more argument, laid out as the last one was."""
+    tight = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+    added = cst.Arg(value, cst.Name(name), equal=tight)
+    args = list(node.args)
+    if args and not isinstance(args[-1].comma, cst.Comma):
+        last = args[-1]
+        comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        added = added.with_changes(whitespace_after_arg=last.whitespace_after_arg)
+        args[-1] = last.with_changes(comma=comma, whitespace_after_arg=cst.SimpleWhitespace(""))
+    elif args:
+        added = added.with_changes(comma=args[-1].comma)
+        args[-1] = args[-1].with_changes(
+            comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        )
+    return node.with_changes(args=[*args, added])

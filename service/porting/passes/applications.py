@@ -1,0 +1,184 @@
+"""What else an app calls by another name, or with other arguments, under Quart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import libcst as cst
+
+from ..nodes import awaited, called, dotted, statement, with_keyword
+from ..plan import CONNECTIONS, RUNTIME, Plan
+from ..program import Module, Site
+from ..values import Generated, Instance, routines
+
+_OPENED = {
+    "flask.Flask.open_resource": "root_path",
+    "flask.Blueprint.open_resource": "root_path",
+    "flask.Flask.open_instance_resource": "instance_path",
+}
+_GONE = {
+    "flask.Flask.wsgi_app": "Quart speaks ASGI: wrap app.asgi_app, with middleware for ASGI",
+    "flask.Request.environ": "an ASGI request has no environ: see request.scope and request.headers",
+    "flask.Request.stream": "read request.body instead, with `async for`",
+    "flask.Request.remote_user": "an ASGI request has none: see request.authorization",
+    "flask.Flask.async_to_sync": "a plain function uses service.connections.run instead",
+    "flask.Response.stream": "give the response an async generator instead",
+    "flask.Response.call_on_close": "Quart has none: use after_request or a background task",
+    "flask.Response.response": "Quart's is a body to be iterated over with `async for`",
+}
+
+
+def rewrite_applications(plan: Plan) -> None:
+    """Make out the edits for what differs in more than an `await`."""
+    for site in plan.sites("call"):
+        _call(plan, site)
+    _tell_what_is_gone(plan)
+    _connect(plan)
+    for module in plan.program.modules.values():
+        module.tree.visit(_Guard(plan, module))
+
+
+def _call(plan: Plan, site: Site) -> None:
+    node = site.node
+    if not isinstance(node, cst.Call):
+        return
+    edits = plan.edits(site.where.module)
+    for path, of in _OPENED.items():
+        if path in site.paths and isinstance(node.func, cst.Attribute):
+            edits.need("os")
+            edits.change(node, _opened(of))
+    if site.paths & {"flask.Flask.ensure_sync"} and isinstance(node.func, cst.Attribute):
+        edits.change(node.func.attr, lambda old: cst.Name("ensure_async"))
+        plan.hand(site.where, node, "ensure_async returns a coroutine function: await its calls")
+    if "jinja2.Template.render" in site.paths and isinstance(node.func, cst.Attribute):
+        if plan.colours.is_async(plan.colours.owner(site)):
+            edits.change(node.func.attr, lambda old: cst.Name("render_async"))
+            edits.change(node, awaited)
+    if "sqlite3.connect" in site.paths:
+        _share_between_threads(plan, site, node)
+    if "flask.stream_with_context" in site.paths:
+        _stream(plan, site, node)
+
+
+def _opened(of: str) -> Callable[[cst.Call], cst.BaseExpression]:
+    def edit(node: cst.Call) -> cst.BaseExpression:
+        assert isinstance(node.func, cst.Attribute)
+        place = cst.Attribute(node.func.value, cst.Name(of))
+        path = called("os.path.join", place, node.args[0].value)
+        rest = [arg.with_changes(comma=cst.MaybeSentinel.DEFAULT) for arg in node.args[1:]]
+        mode = rest or [cst.Arg(cst.SimpleString('"rb"'))]
+        return cst.Call(cst.Name("open"), [cst.Arg(path), *mode])
+
+    return edit
+
+
+def _share_between_threads(plan: Plan, site: Site, node: cst.Call) -> None:
+    """A connection of sqlite3 is used by one thread at a time, but not by the same in tests."""
+    if any(arg.keyword and arg.keyword.value == "check_same_thread" for arg in node.args):
+        return
+    plan.edits(site.where.module).change(
+        node, lambda old: with_keyword(old, "check_same_thread", cst.Name("False"))
+    )
+
+
+def _stream(plan: Plan, site: Site, node: cst.Call) -> None:
+    """Flask's takes a generator or a generator function; Quart's an async generator function."""
+    if not node.args:
+        return
+    given = node.args[0].value
+    values = plan.program.values.get(given, frozenset())
+    functions = {v.function for v in values if isinstance(v, Generated)} | routines(values)
+    if not isinstance(given, cst.Call) or given in plan.program.awaited:
+        functions_async = all(plan.colours.is_async(f) for f in functions)
+        if functions and not functions_async:
+            plan.edits(site.where.module).change(node, lambda old: old.args[0].value)
+        return
+    edits = plan.edits(site.where.module)
+    if functions and all(plan.colours.is_async(function) for function in functions):
+        edits.change(node, _called_after)
+    else:
+        # A plain generator runs in the context of its request by the bridge.
+        edits.change(node, lambda old: old.args[0].value)
+
+
+def _called_after(node: cst.Call) -> cst.BaseExpression:
+    inner = node.args[0].value
+    assert isinstance(inner, cst.Call)
+    return inner.with_changes(func=node.with_changes(args=[cst.Arg(inner.func)]))
+
+
+def _tell_what_is_gone(plan: Plan) -> None:
+    for node, base in plan.program.values.items():
+        if not isinstance(node, cst.Attribute):
+            continue
+        for value in base:
+            if isinstance(value, Instance):
+                reason = _GONE.get(f"{value.kind}.{node.attr.value}")
+                if reason is not None:
+                    module = plan.program.module_of.get(node)
+                    if module is not None:
+                        plan.hand(module, node, reason)
+
+
+def _connect(plan: Plan) -> None:
+    """`Connections(app)` after every app that is made: its bridge runs the plain functions."""
+    made = {
+        site.node: site
+        for site in plan.sites("call")
+        if "flask.Flask" in site.paths and not site.where.module.is_test
+    }
+    connected = {
+        module
+        for site in plan.sites("call")
+        if f"{RUNTIME}.{CONNECTIONS}" in site.paths
+        for module in [site.where.module]
+    }
+    for node, site in made.items():
+        line = plan.program.statements.get(node)
+        if line is None or site.where.module in connected:
+            continue
+        target = _target(line)
+        edits = plan.edits(site.where.module)
+        if target is None:
+            plan.hand(site.where, node, f"call {CONNECTIONS}(app) with this app")
+            continue
+        name = edits.need(RUNTIME, CONNECTIONS)
+        edits.change(line, _followed_by(f"{name}({target})"))
+
+
+def _target(line: cst.SimpleStatementLine) -> str | None:
+    for part in line.body:
+        if isinstance(part, cst.Assign) and len(part.targets) == 1:
+            return dotted(part.targets[0].target) or None
+        if isinstance(part, cst.AnnAssign):
+            return dotted(part.target) or None
+    return None
+
+
+def _followed_by(source: str) -> Callable[[cst.BaseStatement], object]:
+    return lambda old: cst.FlattenSentinel([old, statement(source)])
+
+
+class _Guard(cst.CSTVisitor):
+    """`app.run()` at the top of a module would serve while it is imported."""
+
+    def __init__(self, plan: Plan, module: Module) -> None:
+        super().__init__()
+        self.plan = plan
+        self.module = module
+
+    def visit_Module(self, node: cst.Module) -> bool:
+        for line in node.body:
+            if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1:
+                part = line.body[0]
+                if isinstance(part, cst.Expr) and isinstance(part.value, cst.Call):
+                    site = self.plan.program.sites.get((part.value, "call"))
+                    if site is not None and "flask.Flask.run" in site.paths:
+                        self.plan.edits(self.module).change(line, _guarded)
+        return False
+
+
+def _guarded(line: cst.SimpleStatementLine) -> cst.BaseStatement:
+    guard = statement('if __name__ == "__main__":\n    pass\n')
+    body = cst.IndentedBlock([line.with_changes(leading_lines=[])])
+    return guard.with_changes(body=body, leading_lines=line.leading_lines)

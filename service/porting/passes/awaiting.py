@@ -1,0 +1,162 @@
+"""`await` where something is awaitable now; `run(...)` where it cannot be awaited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import libcst as cst
+
+from ..nodes import awaited, body_of, called, wrapped
+from ..plan import RUN, RUNTIME, TESTING, Plan
+from ..program import Function, Site
+from ..registration import HOOK, VIEW
+
+
+def await_calls(plan: Plan) -> None:
+    """Make out the edits for calls, attributes, `with` and `for`."""
+    for site in plan.program.sites.values():
+        if isinstance(site.where, Function) and _is_dead(site):
+            continue
+        if site.role in {"call", "attribute"}:
+            _call_or_attribute(plan, site)
+        elif site.role == "for" and plan.colours.needs(site):
+            _loop(plan, site)
+    _with_blocks(plan)
+    for node, function in plan.program.consumed.items():
+        if plan.colours.is_async(function):
+            module = function.module
+            for site in plan.sites("call"):
+                if isinstance(site.node, cst.Call) and any(a.value is node for a in site.node.args):
+                    module = site.where.module
+            plan.edits(module).change(node, _gathered)
+
+
+def _is_dead(site: Site) -> bool:
+    return not isinstance(site.node, cst.CSTNode)
+
+
+def _call_or_attribute(plan: Plan, site: Site) -> None:
+    node, colours = site.node, plan.colours
+    if node in plan.program.awaited or not isinstance(node, cst.Call | cst.Attribute):
+        return
+    edits = plan.edits(site.where.module)
+    owner = colours.owner(site)
+    if isinstance(node, cst.Call) and _hops(plan, site):
+        current_app = edits.need("quart", "current_app")
+        edits.change(node, _through(f"{current_app}.ensure_async"))
+    elif not colours.needs(site) or _is_consuming(plan, site):
+        return
+    elif colours.is_async(owner):
+        edits.change(node, awaited)
+    elif isinstance(owner, Function) and not owner.module.is_test:
+        run = edits.need(RUNTIME, RUN)
+        edits.change(node, lambda old: wrapped(run, old))
+    else:
+        run = edits.need(TESTING, RUN) if site.where.module.is_test else ""
+        if not run:
+            edits.need("asyncio")
+            run = "asyncio.run"
+        edits.change(node, lambda old: wrapped(run, _as_coroutine(old)))
+
+
+def _is_consuming(plan: Plan, site: Site) -> bool:
+    """`list(generator())`: the generator is gone through before, the call itself stays."""
+    return any(function.is_generator for function in site.functions)
+
+
+def _as_coroutine(node: cst.BaseExpression) -> cst.BaseExpression:
+    return node
+
+
+def _hops(plan: Plan, site: Site) -> bool:
+    """Whether a call has to find out by itself what it calls, and where that may run."""
+    owner = plan.colours.owner(site)
+    if not plan.colours.is_async(owner):
+        return False
+    if site.through_parameter and any(f.roles & {VIEW, HOOK} for f in site.functions):
+        return True
+    if "flask.async_function" in site.paths:
+        return True
+    return any(function in plan.colours.bridged for function in site.functions) and not any(
+        function.is_generator or function.name == "__init__" for function in site.functions
+    )
+
+
+def _through(ensure: str) -> Callable[[cst.Call], cst.BaseExpression]:
+    def edit(node: cst.Call) -> cst.BaseExpression:
+        if isinstance(node.func, cst.Call) and isinstance(node.func.func, cst.Attribute):
+            if node.func.func.attr.value == "ensure_async":
+                return awaited(node)
+        return awaited(node.with_changes(func=called(ensure, node.func)))
+
+    return edit
+
+
+def _loop(plan: Plan, site: Site) -> None:
+    edits = plan.edits(site.where.module)
+    node = site.node
+    if not plan.colours.is_async(plan.colours.owner(site)):
+        plan.hand(site.where, node, "it goes through an asynchronous generator, and cannot")
+        return
+    if isinstance(node, cst.For | cst.CompFor) and node.asynchronous is None:
+        edits.change(node, _asynchronous)
+
+
+def _asynchronous(node: cst.CSTNode) -> cst.CSTNode:
+    return node.with_changes(asynchronous=cst.Asynchronous())
+
+
+def _gathered(node: cst.BaseExpression) -> cst.BaseExpression:
+    """A list of what an asynchronous generator gives."""
+    item = cst.Name("item")
+    return cst.ListComp(item, cst.CompFor(target=item, iter=node, asynchronous=cst.Asynchronous()))
+
+
+def _with_blocks(plan: Plan) -> None:
+    colours = plan.colours
+    wanted = {id(site.node): site for site in plan.sites("with") if colours.needs(site)}
+    for node, site in _statements(plan):
+        if node.asynchronous is not None or id(node) in _detached(plan):
+            continue
+        needing = [id(item) in wanted for item in node.items]
+        if not any(needing):
+            continue
+        if not colours.is_async(colours.owner(site)):
+            if node not in plan.program.blocks:
+                plan.hand(site.where, node, "`async with` is needed, in a function that cannot")
+            continue
+        edits = plan.edits(site.where.module)
+        edits.change(node, _asynchronous if all(needing) else _split(needing))
+
+
+def _detached(plan: Plan) -> set[int]:
+    return {
+        id(block.node) for block in plan.program.blocks.values() if plan.colours.is_detached(block)
+    }
+
+
+def _statements(plan: Plan) -> list[tuple[cst.With, Site]]:
+    found: dict[cst.With, Site] = {}
+    by_item = {site.node: site for site in plan.sites("with")}
+    for node in plan.program.withs:
+        for item in node.items:
+            if item in by_item:
+                found.setdefault(node, by_item[item])
+    return list(found.items())
+
+
+def _split(needing: list[bool]) -> Callable[[cst.With], cst.With]:
+    """One `with` for each item, some of them `async with`."""
+
+    def edit(node: cst.With) -> cst.With:
+        body = node.body
+        for item, asynchronous in reversed(list(zip(node.items, needing, strict=True))):
+            one = cst.With(
+                [item.with_changes(comma=cst.MaybeSentinel.DEFAULT)],
+                body if isinstance(body, cst.IndentedBlock) else cst.IndentedBlock(body_of(body)),
+                asynchronous=cst.Asynchronous() if asynchronous else None,
+            )
+            body = cst.IndentedBlock([one])
+        return one.with_changes(leading_lines=node.leading_lines)
+
+    return edit

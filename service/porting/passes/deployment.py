@@ -1,0 +1,87 @@
+"""Files that are not Python: how the app is served, and how pytest runs its tests."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..plan import Plan
+from ..registration import FIXTURE
+
+_WSGI = re.compile(
+    r"^(?P<kind>[\w-]+:\s*)(?P<env>(?:\w+=\S+\s+)*)(?P<server>gunicorn|waitress-serve|uwsgi)\b"
+    r"(?P<arguments>.*)$",
+    re.MULTILINE,
+)
+_APP = re.compile(r"""(?<=\s)(?P<quote>["']?)(?P<app>[\w.]+:\w+(?:\([^)]*\))?)(?P=quote)(?=\s|$)""")
+
+File = tuple[Path, str, str]
+
+
+def rewrite_deployment(plan: Plan) -> list[File]:
+    """The files that change beside the modules: path, text before, text after."""
+    found = []
+    procfile = plan.program.root / "Procfile"
+    if procfile.is_file():
+        before = procfile.read_text()
+        found.append((Path("Procfile"), before, _WSGI.sub(_hypercorn, before)))
+    if any(function.module.is_test for function in plan.colours.asynchronous):
+        found.append(_pytest(plan))
+    return [(path, before, after) for path, before, after in found if before != after]
+
+
+def _hypercorn(match: re.Match[str]) -> str:
+    app = _APP.search(match["arguments"])
+    bind = re.search(r"(?:-b|--bind|--listen)[= ](\S+)", match["arguments"])
+    workers = re.search(r"(?:-w|--workers)[= ](\S+)", match["arguments"])
+    if app is None:
+        return match[0]
+    options = f" --bind {bind[1] if bind else '0.0.0.0:$PORT'}"
+    options += f" --workers {workers[1]}" if workers else ""
+    name = f"'{app['app']}'" if "(" in app["app"] else app["app"]
+    return f"{match['kind']}{match['env']}hypercorn{options} {name}"
+
+
+def _pytest(plan: Plan) -> File:
+    """Tell pytest-asyncio to run coroutine functions as tests and fixtures."""
+    root = plan.program.root
+    scope = "session" if _has_wide_fixtures(plan) else "function"
+    settings = [
+        "asyncio_mode = {}auto{}",
+        f"asyncio_default_fixture_loop_scope = {{}}{scope}{{}}",
+        f"asyncio_default_test_loop_scope = {{}}{scope}{{}}",
+    ]
+    for name, section, quote in (
+        ("pytest.ini", "[pytest]", ""),
+        (".pytest.ini", "[pytest]", ""),
+        ("pyproject.toml", "[tool.pytest.ini_options]", '"'),
+        ("tox.ini", "[pytest]", ""),
+        ("setup.cfg", "[tool:pytest]", ""),
+    ):
+        path = root / name
+        before = path.read_text() if path.is_file() else ""
+        if section in before:
+            missing = [line for line in settings if line.split(" ")[0] not in before]
+            lines = "".join(f"{line.format(quote, quote)}\n" for line in missing)
+            head, _, tail = before.partition(section)
+            return Path(name), before, f"{head}{section}\n{lines}{tail.lstrip(' ')[1:]}"
+        if name == "pytest.ini" and before:
+            return Path(name), before, before
+    lines = "".join(f"{line.format('', '')}\n" for line in settings)
+    return Path("pytest.ini"), "", f"[pytest]\n{lines}"
+
+
+def _has_wide_fixtures(plan: Plan) -> bool:
+    """Whether a fixture that becomes async outlives a test, and with it its event loop."""
+    import libcst as cst
+
+    from ..nodes import text_of
+
+    for function in plan.colours.asynchronous:
+        if FIXTURE in function.roles and isinstance(function.node, cst.FunctionDef):
+            for decorator in function.node.decorators:
+                if isinstance(decorator.decorator, cst.Call):
+                    for arg in decorator.decorator.args:
+                        if arg.keyword and arg.keyword.value == "scope":
+                            return text_of(arg.value) != "function"
+    return False

@@ -1,0 +1,214 @@
+"""`async def`, and what goes with it: decorators, commands, unittest's names."""
+
+from __future__ import annotations
+
+import libcst as cst
+import libcst.matchers as m
+
+from ..nodes import dotted, statement, with_keyword
+from ..plan import Plan, paths
+from ..program import Class, Function
+from ..registration import COMMAND, CONTEXT_MANAGER, TEMPLATE, VIEW
+from ..report import Kind
+
+_UNITTEST = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown"}
+_REMOVED = {"flask.cli.with_appcontext"}
+
+
+def define_functions(plan: Plan) -> None:
+    """Make out the edits for function definitions, and report those that stay in threads."""
+    for function in plan.functions():
+        if function in plan.colours.asynchronous and not function.was_async:
+            if COMMAND in function.roles:
+                _command(plan, function)
+            else:
+                _define(plan, function)
+        elif COMMAND in function.roles:
+            _keep_context(plan, function)
+        if function in plan.colours.threaded and _matters(plan, function):
+            node, reason = plan.colours.reasons[function]
+            plan.report.tell(
+                function.module, node, Kind.THREAD, f"{function.label} stays in a thread: {reason}"
+            )
+        if function in plan.colours.threaded and TEMPLATE in function.roles:
+            plan.hand(function, function.node, f"templates call {function.label} on the event loop")
+    _unittest(plan)
+    _count(plan)
+
+
+def _matters(plan: Plan, function: Function) -> bool:
+    return not function.is_lambda or function in plan.colours.bridged
+
+
+def _define(plan: Plan, function: Function) -> None:
+    edits = plan.edits(function.module)
+    assert isinstance(function.node, cst.FunctionDef)
+    edits.change(function.node, lambda old: old.with_changes(asynchronous=cst.Asynchronous()))
+    if CONTEXT_MANAGER in function.roles:
+        for decorator, values in zip(
+            reversed(function.node.decorators), function.decorators, strict=True
+        ):
+            if "contextlib.contextmanager" in paths(values):
+                _rename_last(plan, function, decorator)
+
+
+def _rename_last(plan: Plan, function: Function, decorator: cst.Decorator) -> None:
+    edits = plan.edits(function.module)
+    written = decorator.decorator
+    if isinstance(written, cst.Name):
+        name = edits.need("contextlib", "asynccontextmanager")
+        edits.change(written, lambda old: cst.Name(name))
+    elif isinstance(written, cst.Attribute):
+        edits.change(written.attr, lambda old: cst.Name("asynccontextmanager"))
+
+
+def _command(plan: Plan, function: Function) -> None:
+    """A command stays a plain function, and runs its body with `asyncio.run`."""
+    edits = plan.edits(function.module)
+    edits.need("asyncio")
+    node = function.node
+    assert isinstance(node, cst.FunctionDef)
+    in_context = _has_context(function)
+    removed = [
+        decorator
+        for decorator, values in zip(reversed(node.decorators), function.decorators, strict=True)
+        if paths(values) & _REMOVED
+    ]
+    script_info = edits.need("quart.cli", "pass_script_info") if in_context else None
+
+    def edit(old: cst.FunctionDef) -> cst.FunctionDef:
+        body = old.body if isinstance(old.body, cst.IndentedBlock) else cst.IndentedBlock([])
+        doc, rest = _docstring(list(body.body))
+        inner: cst.BaseStatement = cst.FunctionDef(
+            cst.Name("main"),
+            cst.Parameters(),
+            cst.IndentedBlock(rest),
+            asynchronous=cst.Asynchronous(),
+        )
+        if in_context:
+            inner = inner.with_changes(body=_in_context(rest))
+        last = (
+            "return asyncio.run(main())" if m.findall(inner, m.Return()) else "asyncio.run(main())"
+        )
+        params = old.params
+        decorators = [
+            d for d, o in zip(old.decorators, node.decorators, strict=True) if o not in removed
+        ]
+        if script_info:
+            decorators = [*decorators, cst.Decorator(cst.Name(script_info))]
+            info = cst.Param(cst.Name("script_info"))
+            params = params.with_changes(params=[info, *params.params])
+        return old.with_changes(
+            decorators=decorators,
+            params=params,
+            body=cst.IndentedBlock([*doc, inner, statement(last)]),
+        )
+
+    edits.change(node, edit)
+
+
+def _docstring(
+    statements: list[cst.BaseStatement],
+) -> tuple[list[cst.BaseStatement], list[cst.BaseStatement]]:
+    first = statements[0] if statements else None
+    if m.matches(first, m.SimpleStatementLine([m.Expr(m.SimpleString())])):  # type: ignore[arg-type]
+        return statements[:1], statements[1:]
+    return [], statements
+
+
+def _in_context(rest: list[cst.BaseStatement]) -> cst.IndentedBlock:
+    around = statement("async with script_info.load_app().app_context():\n    pass\n")
+    assert isinstance(around, cst.With)
+    return cst.IndentedBlock([around.with_changes(body=cst.IndentedBlock(rest))])
+
+
+def _has_context(function: Function) -> bool:
+    """Whether Flask runs the command in an app context."""
+    return any(
+        path in _REMOVED or ".cli.command" in path or "AppGroup.command" in path
+        for values in function.decorators
+        for path in paths(values)
+    )
+
+
+def _keep_context(plan: Plan, function: Function) -> None:
+    """Flask's `app.cli.command` enters the app context by itself; Quart's has to be told."""
+    node = function.node
+    if not isinstance(node, cst.FunctionDef):
+        return
+    for decorator, values in zip(reversed(node.decorators), function.decorators, strict=True):
+        found = paths(values)
+        if not any(".cli.command" in path or "AppGroup.command" in path for path in found):
+            continue
+        call = decorator.decorator
+        if not isinstance(call, cst.Call) or any(
+            arg.keyword and arg.keyword.value == "with_appcontext" for arg in call.args
+        ):
+            continue
+        plan.edits(function.module).change(call, _with_context)
+
+
+def _with_context(call: cst.Call) -> cst.Call:
+    return with_keyword(call, "with_appcontext", cst.Name("True"))
+
+
+def _unittest(plan: Plan) -> None:
+    classes = [
+        of for of in plan.program.classes.values() if "unittest.TestCase" in _unittest_bases(of)
+    ]
+    concerned: set[Class] = set()
+    for of in classes:
+        for function in plan.colours.asynchronous:
+            if function.owner is of:
+                concerned |= set(of.lineage())
+    for of in classes:
+        if concerned & set(of.lineage()):
+            _base_class(plan, of)
+            _setup(plan, of)
+
+
+def _unittest_bases(of: Class) -> set[str]:
+    return {path.replace("unittest.case.", "unittest.") for path in of.external_bases()}
+
+
+def _base_class(plan: Plan, of: Class) -> None:
+    edits = plan.edits(of.module)
+    for arg in of.node.bases:
+        written = arg.value
+        if dotted(written).rpartition(".")[2] != "TestCase":
+            continue
+        if isinstance(written, cst.Attribute):
+            edits.change(written.attr, lambda old: cst.Name("IsolatedAsyncioTestCase"))
+        elif "unittest.TestCase" in paths(of.module.bindings.get("TestCase", frozenset())):
+            name = edits.need("unittest", "IsolatedAsyncioTestCase")
+            edits.change(written, lambda old, name=name: cst.Name(name))
+
+
+def _setup(plan: Plan, of: Class) -> None:
+    edits = plan.edits(of.module)
+    for old, new in _UNITTEST.items():
+        for value in of.bindings.get(old, frozenset()):
+            function = getattr(value, "function", None)
+            if not isinstance(function, Function) or function not in plan.colours.asynchronous:
+                continue
+            assert isinstance(function.node, cst.FunctionDef)
+            edits.change(function.node.name, lambda _, new=new: cst.Name(new))
+            for call in m.findall(function.node, m.Call(func=m.Attribute(attr=m.Name(old)))):
+                assert isinstance(call, cst.Call)
+                assert isinstance(call.func, cst.Attribute)
+                if dotted(call.func.value) or isinstance(call.func.value, cst.Call):
+                    edits.change(call.func.attr, lambda _, new=new: cst.Name(new))
+
+
+def _count(plan: Plan) -> None:
+    routes = plan.report.routes
+    hands = plan.report.hands()
+    for function in plan.functions():
+        if VIEW not in function.roles or function.module.is_test:
+            continue
+        if function.pins.keys() & {"lambda"} or function.node in hands:
+            routes.by_hand += 1
+        elif plan.colours.is_async(function):
+            routes.ported += 1
+        else:
+            routes.left_sync += 1

@@ -1,0 +1,140 @@
+"""`flask` becomes `quart`, name by name; what has no counterpart stays, and is reported."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+import libcst as cst
+
+from ..awaitables import RENAMED
+from ..libraries import EXTENSIONS, extension
+from ..nodes import as_dotted, dotted, text_of
+from ..plan import TESTING, Plan
+from ..program import Module
+from ..rewriter import Edits
+
+_CLIENTS = {"FlaskClient": "PortedClient"}
+_NOT_AS_THEY_WERE = {
+    "get_template_attribute": "Quart's templates have no module: call the macro in a template",
+}
+
+
+def rewrite_imports(plan: Plan) -> None:
+    """Make out the edits for all imports of Flask."""
+    for module in plan.program.modules.values():
+        finder = _Imports(plan, module, plan.edits(module))
+        module.tree.visit(finder)
+
+
+class _Imports(cst.CSTVisitor):
+    def __init__(self, plan: Plan, module: Module, edits: Edits) -> None:
+        super().__init__()
+        self.plan = plan
+        self.module = module
+        self.edits = edits
+
+    def visit_Import(self, node: cst.Import) -> None:
+        for alias in node.names:
+            name = dotted(alias.name)
+            self._tell_extension(node, name)
+            if name == "flask" or name.startswith("flask."):
+                new = "quart" + name[len("flask") :]
+                if _module(new) is None:
+                    self.plan.hand(self.module, node, f"Quart has no module {new}")
+                    continue
+                self.edits.change(alias.name, lambda old, new=new: as_dotted(new))
+                if alias.asname is None:
+                    self.edits.renamed["flask"] = "quart"
+
+    def visit_ImportFrom(self, node: cst.ImportFrom) -> None:
+        name = dotted(node.module) if node.module is not None and not node.relative else ""
+        if not node.relative:
+            self._tell_extension(node, name)
+        if name != "flask" and not name.startswith("flask."):
+            return
+        new = "quart" + name[len("flask") :]
+        if isinstance(node.names, cst.ImportStar):
+            self.edits.change(node, lambda old: old.with_changes(module=as_dotted(new)))
+            self.edits.renamed.update(RENAMED)
+            self.plan.note(self.module, node, "names imported with * are taken for Flask's")
+            return
+        self._rename_members(node, new)
+
+    def _rename_members(self, node: cst.ImportFrom, new: str) -> None:
+        assert not isinstance(node.names, cst.ImportStar)
+        of_quart = _module(new)
+        kept, moved, clients = [], [], []
+        for alias in node.names:
+            name = dotted(alias.name)
+            wanted = RENAMED.get(name, name)
+            if name in _CLIENTS:
+                clients.append(alias)
+            elif of_quart is not None and (hasattr(of_quart, wanted) or _module(f"{new}.{wanted}")):
+                moved.append(alias)
+            else:
+                kept.append(alias)
+                self.plan.hand(self.module, node, f"Quart has no {new}.{wanted}")
+            if name in _NOT_AS_THEY_WERE:
+                self.plan.hand(self.module, node, f"{name}: {_NOT_AS_THEY_WERE[name]}")
+            if alias.asname is None and wanted != name:
+                self.edits.renamed[name] = _CLIENTS.get(name, wanted)
+        for alias in clients:
+            bound = dotted(alias.asname.name) if alias.asname else None
+            self.edits.imports.add((TESTING, _CLIENTS[dotted(alias.name)], bound))
+        parts = [
+            node.with_changes(
+                module=as_dotted(of), names=_without_last_comma(names), lpar=lpar, rpar=rpar
+            )
+            for of, names, lpar, rpar in (
+                (new, moved, node.lpar, node.rpar),
+                (dotted(node.module), kept, None, None),
+            )
+            if names
+        ]
+        for alias in moved:
+            if dotted(alias.name) in RENAMED:
+                wanted = RENAMED[dotted(alias.name)]
+                parts[0] = parts[0].deep_replace(alias.name, cst.Name(wanted))  # type: ignore[assignment]
+        self.edits.change(node, lambda old: _replacement(parts))
+
+    def visit_Call(self, node: cst.Call) -> None:
+        if dotted(node.func) in {"__import__", "import_module", "importlib.import_module"}:
+            name = text_of(node.args[0].value) if node.args else None
+            if name is None or name.partition(".")[0] == "flask":
+                what = f"of {name}" if name else "of a name known only when it runs"
+                self.plan.hand(self.module, node, f"a dynamic import {what}: look at it yourself")
+
+    def visit_Attribute(self, node: cst.Attribute) -> None:
+        if isinstance(node.value, cst.Name) and node.attr.value in RENAMED:
+            values = self.module.bindings.get(node.value.value, frozenset())
+            if any(getattr(value, "path", None) in {"flask", "flask.testing"} for value in values):
+                self.edits.change(node.attr, _named(RENAMED[node.attr.value]))
+
+    def _tell_extension(self, node: cst.CSTNode, name: str) -> None:
+        found = extension(name)
+        if found is None:
+            return
+        instead = EXTENSIONS.get(found, "nothing known")
+        self.plan.hand(self.module, node, f"{found} is for Flask; instead: {instead}")
+
+
+def _named(name: str):  # type: ignore[no-untyped-def]
+    return lambda old: old.with_changes(value=name)
+
+
+def _replacement(parts: list[cst.ImportFrom]) -> object:
+    if not parts:
+        return cst.RemoveFromParent()
+    return parts[0] if len(parts) == 1 else cst.FlattenSentinel(parts)
+
+
+def _without_last_comma(names: list[cst.ImportAlias]) -> list[cst.ImportAlias]:
+    return [*names[:-1], names[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)] if names else []
+
+
+def _module(name: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None

@@ -1,0 +1,73 @@
+"""Tests: their client, their contexts, their command line, and how pytest runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import libcst as cst
+
+from ..nodes import awaited, called, with_keyword
+from ..plan import TESTING, Plan
+from ..program import Site
+
+_QUART_TAKES = {"path", "method", "headers", "json", "auth", "scheme", "root_path", "subdomain"}
+
+
+def rewrite_testsuites(plan: Plan) -> None:
+    """Make out the edits for what tests call."""
+    classes = any(name == "test_client_class" for _, name in plan.program.stored)
+    for site in plan.sites("call"):
+        node = site.node
+        if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+            continue
+        edits = plan.edits(site.where.module)
+        if "flask.Flask.test_client" in site.paths and not classes:
+            client = edits.need(TESTING, "PortedClient")
+            edits.change(node, _of_app(client))
+        elif "flask.Flask.test_request_context" in site.paths and _flask_only(node):
+            context = edits.need(TESTING, "request_context")
+            edits.change(node, _of_app(context))
+        elif "flask.testing.FlaskCliRunner.invoke" in site.paths:
+            _invoke(plan, site, node)
+    for site in plan.sites("attribute"):
+        if "flask.Response.text" in site.paths and isinstance(site.node, cst.Attribute):
+            edits = plan.edits(site.where.module)
+            edits.of_node[site.node].insert(0, _text)
+
+
+def _text(node: cst.Attribute) -> cst.Call:
+    read = cst.Call(cst.Attribute(node.value, cst.Name("get_data")))
+    whole = with_keyword(read, "as_text", cst.Name("True"))
+    return whole.with_changes(lpar=node.lpar, rpar=node.rpar)
+
+
+def _flask_only(node: cst.Call) -> bool:
+    if not node.args or (len(node.args) > 1 and node.args[1].keyword is None):
+        return True
+    return any(
+        arg.star or (arg.keyword is not None and arg.keyword.value not in _QUART_TAKES)
+        for arg in node.args
+    )
+
+
+def _of_app(name: str) -> Callable[[cst.Call], cst.Call]:
+    def edit(node: cst.Call) -> cst.Call:
+        assert isinstance(node.func, cst.Attribute)
+        app = cst.Arg(node.func.value)
+        return node.with_changes(func=cst.Name(name), args=[app, *node.args])
+
+    return edit
+
+
+def _invoke(plan: Plan, site: Site, node: cst.Call) -> None:
+    """A command runs an event loop of its own, which it cannot on the one of the test."""
+    if not plan.colours.is_async(plan.colours.owner(site)) or node in plan.program.awaited:
+        return
+    edits = plan.edits(site.where.module)
+    edits.need("asyncio")
+    edits.change(node, _in_a_thread)
+
+
+def _in_a_thread(node: cst.Call) -> cst.BaseExpression:
+    function = cst.Arg(node.func)
+    return awaited(called("asyncio.to_thread").with_changes(args=[function, *node.args]))

@@ -1,0 +1,68 @@
+"""What all passes work on: the project, the colours, the edits, the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from .colouring import Colours
+from .program import Function, Module, Program, Scope, Site
+from .report import Kind, Report
+from .rewriter import Edits
+from .values import External, Values
+
+RUNTIME = "service.connections"
+"""Where ported code imports the layer from."""
+RUN, GET_DB, CONNECTIONS = "run", "get_db", "Connections"
+TESTING = "service.porting.testing"
+"""Where ported tests import what Quart's test client lacks."""
+
+
+@dataclass
+class Plan:
+    """The state of a port between reading and writing."""
+
+    program: Program
+    colours: Colours
+    report: Report
+    options: dict[str, str] = field(default_factory=dict)
+    """New names of connections, by their old ones."""
+    _edits: dict[Module, Edits] = field(default_factory=dict)
+
+    def edits(self, module: Module) -> Edits:
+        """The edits of one module."""
+        if module not in self._edits:
+            self._edits[module] = Edits(module)
+        return self._edits[module]
+
+    def hand(self, scope: Scope, node: cst.CSTNode, reason: str) -> None:
+        """Report something that does not work as it is."""
+        self.report.tell(scope.module, node, Kind.HAND, reason)
+
+    def note(self, scope: Scope, node: cst.CSTNode, reason: str) -> None:
+        """Report something that works in another way than before."""
+        self.report.tell(scope.module, node, Kind.NOTE, reason)
+
+    def sites(self, role: str) -> Iterator[Site]:
+        """The sites of one role."""
+        return (site for site in self.program.sites.values() if site.role == role)
+
+    def functions(self) -> Iterator[Function]:
+        """All functions of the project."""
+        return iter(self.program.functions.values())
+
+    def outcome(self) -> dict[Module, str]:
+        """The new source of every module that changes."""
+        found = {}
+        for module, edits in self._edits.items():
+            source = edits.apply()
+            if source != module.source:
+                found[module] = source
+        return found
+
+
+def paths(values: Values) -> set[str]:
+    """The dotted names among the values."""
+    return {value.path for value in values if isinstance(value, External)}

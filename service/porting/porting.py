@@ -1,0 +1,89 @@
+"""A port from beginning to end: read, decide, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .colouring import Colours
+from .passes.applications import rewrite_applications
+from .passes.awaiting import await_calls
+from .passes.blocks import detach_blocks
+from .passes.deployment import rewrite_deployment
+from .passes.functions import define_functions
+from .passes.imports import rewrite_imports
+from .passes.testsuites import rewrite_testsuites
+from .plan import Plan
+from .project import read
+from .report import Kind, Report
+from .statements import Evaluation
+
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file that changes.
+
+    Attributes:
+        path: relative to the project.
+        before: its text; empty for a new file.
+        after: its new text.
+    """
+
+    path: Path
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Port:
+    """What a port comes to, before anything is written."""
+
+    root: Path
+    changes: list[Change]
+    report: Report
+
+    def write(self) -> None:
+        """Write the changed files."""
+        for change in self.changes:
+            (self.root / change.path).write_bytes(change.after.encode())
+
+
+def port(
+    root: Path,
+    names: Mapping[str, str] | None = None,
+    tell: Tell = lambda what, done, of: None,
+) -> Port:
+    """Find out how to port a project. Nothing is written.
+
+    Args:
+        root: a directory, or one file.
+        names: new names of connections, by their old ones.
+        tell: told what is being done, and how much of how much is done.
+
+    Raises:
+        NotAProject: there is no Python file at `root`.
+    """
+    program = read(root, lambda done, of: tell("reading", done, of))
+    Evaluation(program, lambda done, of: tell("following calls", done, of)).run()
+    report = Report()
+    plan = Plan(program, Colours(program), report, dict(names or {}))
+    for path, reason in program.unparsed:
+        report.tell_of_file(path.as_posix(), Kind.HAND, f"cannot be parsed: {reason}")
+    for step in (
+        rewrite_testsuites,
+        rewrite_imports,
+        rewrite_applications,
+        detach_blocks,
+        await_calls,
+        define_functions,
+    ):
+        step(plan)
+    outcome = plan.outcome()
+    changes = [Change(module.path, module.source, text) for module, text in outcome.items()]
+    changes += [Change(*change) for change in rewrite_deployment(plan)]
+    changes.sort(key=lambda change: change.path)
+    report.changed = [change.path.as_posix() for change in changes]
+    return Port(program.root, changes, report)

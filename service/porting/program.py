@@ -1,0 +1,246 @@
+"""The project as the other parts see it: modules, classes, functions, and where they call."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import libcst as cst
+
+from .values import NOTHING, Values
+
+
+class Scope:
+    """A place where names are bound, and everything that was ever bound to them there."""
+
+    def __init__(self, name: str, parent: Scope | None, module: Module) -> None:
+        self.name = name
+        self.parent = parent
+        self.module = module
+        self.bindings: dict[str, Values] = {}
+        self.outer_names: set[str] = set()
+        """Names declared `global` or `nonlocal`."""
+
+    def bind(self, name: str, values: Values) -> bool:
+        """Add to what a name may stand for; tell whether that is news."""
+        before = self.bindings.get(name)
+        if before is None:
+            self.bindings[name] = values
+            return True
+        if values <= before:
+            return False
+        self.bindings[name] = before | values
+        return True
+
+
+class Module(Scope):
+    """A file of the project, parsed."""
+
+    def __init__(self, path: Path, name: str, source: str) -> None:
+        super().__init__(name, None, self)
+        self.path = path
+        self.source = source
+        self.tree = cst.parse_module(source)
+        self.is_package = path.name == "__init__.py"
+        self.stars: list[Module] = []
+        """Modules of the project that it imports everything from."""
+
+    @property
+    def package(self) -> str:
+        """The package that relative imports start from."""
+        return self.name if self.is_package else self.name.rpartition(".")[0]
+
+    @property
+    def is_test(self) -> bool:
+        """Whether pytest or unittest runs what is in here, rather than the app."""
+        parts = self.path.parts
+        stem = self.path.stem
+        return (
+            stem.startswith("test_")
+            or stem.endswith("_test")
+            or stem in {"conftest", "tests", "test"}
+            or any(part in {"tests", "test", "testing"} for part in parts[:-1])
+        )
+
+
+class Class(Scope):
+    """A class of the project. Its bindings are its attributes; `attributes`, its objects'."""
+
+    def __init__(self, node: cst.ClassDef, parent: Scope) -> None:
+        super().__init__(node.name.value, parent, parent.module)
+        self.node = node
+        self.bases: Values = NOTHING
+        self.subclasses: set[Class] = set()
+        self.attributes: dict[str, Values] = {}
+
+    def lineage(self) -> Iterator[Class]:
+        """The class and those of the project that it inherits from."""
+        from .values import Type
+
+        seen: set[Class] = set()
+        queue = [self]
+        while queue:
+            here = queue.pop(0)
+            if here not in seen:
+                seen.add(here)
+                yield here
+                queue += [base.of for base in here.bases if isinstance(base, Type)]
+
+    def heirs(self) -> Iterator[Class]:
+        """The classes of the project that inherit from it, however far."""
+        seen: set[Class] = set()
+        queue = list(self.subclasses)
+        while queue:
+            here = queue.pop()
+            if here not in seen:
+                seen.add(here)
+                yield here
+                queue += here.subclasses
+
+    def external_bases(self) -> list[str]:
+        """The paths of what it inherits from outside the project."""
+        from .values import External, Instance
+
+        found = []
+        for here in self.lineage():
+            for base in here.bases:
+                if isinstance(base, External):
+                    found.append(base.path)
+                elif isinstance(base, Instance):
+                    found.append(base.kind)
+        return found
+
+    def attribute(self, name: str) -> Values:
+        """What an attribute of its objects may be, methods included."""
+        found: Values = NOTHING
+        for here in self.lineage():
+            found |= here.attributes.get(name, NOTHING)
+            if name in here.bindings:
+                return found | here.bindings[name]
+        return found
+
+
+@dataclass(eq=False)
+class Block:
+    """A `with app.app_context():` that cannot simply become `async with` where it stands."""
+
+    node: cst.With
+    function: Function | Module
+
+
+class Function(Scope):
+    """A function, method or lambda of the project."""
+
+    def __init__(
+        self, node: cst.FunctionDef | cst.Lambda, parent: Scope, owner: Class | None
+    ) -> None:
+        named = isinstance(node, cst.FunctionDef)
+        name = node.name.value if isinstance(node, cst.FunctionDef) else "<lambda>"
+        super().__init__(name, parent, parent.module)
+        self.node = node
+        self.owner = owner
+        self.is_lambda = not named
+        self.was_async = isinstance(node, cst.FunctionDef) and node.asynchronous is not None
+        self.is_generator = False
+        self.returns: Values = NOTHING
+        self.yields: Values = NOTHING
+        self.decorators: list[Values] = []
+        self.roles: set[str] = set()
+        """What calls it from outside: `view`, `hook`, `test`, `fixture`, `command`, ..."""
+        self.pins: dict[str, cst.CSTNode] = {}
+        """Why it must stay a plain function, each reason with where that shows."""
+        params = node.params
+        self.positional = [*params.posonly_params, *params.params]
+        self.names = [param.name.value for param in self.positional]
+        self.keyword_only = [param.name.value for param in params.kwonly_params]
+        self.star = params.star_arg.name.value if isinstance(params.star_arg, cst.Param) else None
+        self.double_star = params.star_kwarg.name.value if params.star_kwarg else None
+        self.annotations = {
+            param.name.value: param.annotation.annotation
+            for param in [*self.positional, *params.kwonly_params]
+            if param.annotation is not None
+        }
+
+    @property
+    def label(self) -> str:
+        """Its name as a reader would say it."""
+        return f"{self.owner.name}.{self.name}" if self.owner else self.name
+
+    def is_static(self) -> bool:
+        """Whether it is a method that takes no `self`."""
+        return self._decorated_by("staticmethod")
+
+    def is_property(self) -> bool:
+        """Whether reading an attribute calls it."""
+        return self._decorated_by("property", "cached_property", "setter", "getter", "deleter")
+
+    def _decorated_by(self, *names: str) -> bool:
+        if not isinstance(self.node, cst.FunctionDef):
+            return False
+        for decorator in self.node.decorators:
+            written = decorator.decorator
+            last = written.attr if isinstance(written, cst.Attribute) else written
+            if isinstance(last, cst.Name) and last.value in names:
+                return True
+        return False
+
+
+@dataclass(eq=False)
+class Site:
+    """A place where something is called, read, entered or iterated over.
+
+    Attributes:
+        node: the expression, or the `with` item or `for` loop.
+        where: the function or module it is in.
+        role: `call`, `attribute`, `with` or `for`.
+        functions: what of the project it may call.
+        paths: what it may call or read from outside the project.
+        escaping: functions of the project that are handed to something unknown.
+        through_parameter: whether what is called is an argument of a function, as in a decorator.
+        unresolved: whether it was met with nothing known of what is called.
+    """
+
+    node: cst.CSTNode
+    where: Function | Module
+    role: str
+    functions: set[Function] = field(default_factory=set)
+    paths: set[str] = field(default_factory=set)
+    escaping: set[Function] = field(default_factory=set)
+    through_parameter: bool = False
+    unresolved: bool = False
+    block: Block | None = None
+
+
+@dataclass(eq=False)
+class Program:
+    """Everything that was found out about a project."""
+
+    root: Path
+    modules: dict[str, Module]
+    functions: dict[cst.CSTNode, Function] = field(default_factory=dict)
+    classes: dict[cst.CSTNode, Class] = field(default_factory=dict)
+    sites: dict[tuple[cst.CSTNode, str], Site] = field(default_factory=dict)
+    values: dict[cst.CSTNode, Values] = field(default_factory=dict)
+    """What each interesting expression may stand for."""
+    awaited: set[cst.CSTNode] = field(default_factory=set)
+    """Expressions that are awaited already, or handed to something that awaits them."""
+    stored: dict[tuple[str, str], Values] = field(default_factory=dict)
+    """What was put into attributes of objects from outside, such as `g.db`."""
+    aliases: dict[Function, set[Function]] = field(default_factory=lambda: defaultdict(set))
+    """Functions that stand in for each other, so that they must be of one kind."""
+    consumed: dict[cst.CSTNode, Function] = field(default_factory=dict)
+    """Generators that a built-in function is given to go through."""
+    statements: dict[cst.CSTNode, cst.SimpleStatementLine] = field(default_factory=dict)
+    """The line that makes an app, by the call that makes it."""
+    module_of: dict[cst.CSTNode, Module] = field(default_factory=dict)
+    """The module of each attribute that is read."""
+    withs: list[cst.With] = field(default_factory=list)
+    blocks: dict[cst.With, Block] = field(default_factory=dict)
+    unparsed: list[tuple[Path, str]] = field(default_factory=list)
+    fixtures: dict[str, list[Function]] = field(default_factory=lambda: defaultdict(list))
+
+    def module_at(self, name: str) -> Module | None:
+        """The module of this dotted name, if it is of the project."""
+        return self.modules.get(name)

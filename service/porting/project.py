@@ -1,0 +1,84 @@
+"""Reading a project: its Python files, and the names by which they import each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import libcst as cst
+
+from .program import Module, Program
+
+_SKIPPED = {"node_modules", "site-packages", "__pycache__", "build", "dist", "venv", "env"}
+
+
+class NotAProject(Exception):
+    """There is nothing to port at a path; the text says why."""
+
+
+def read(root: Path, tell: Callable[[int, int], None] = lambda done, of: None) -> Program:
+    """Parse every Python file below `root`, or the one file that it is.
+
+    Args:
+        root: a directory or a file. Virtual environments, hidden directories and installed
+            packages are left out.
+        tell: told, after each file, how many of how many are read.
+
+    Raises:
+        NotAProject: there is no Python file.
+    """
+    paths = [root] if root.is_file() else list(python_files(root))
+    if not paths:
+        raise NotAProject(f"{root}: no Python file is here")
+    top = root.parent if root.is_file() else root
+    program = Program(top, {})
+    for number, path in enumerate(paths, 1):
+        try:
+            source = path.read_bytes().decode("utf-8-sig")
+            module = Module(path.relative_to(top), _module_name(top, path), source)
+        except (cst.ParserSyntaxError, UnicodeDecodeError, RecursionError) as error:
+            program.unparsed.append((path.relative_to(top), _first_line(error)))
+        else:
+            program.modules[module.name] = module
+        tell(number, len(paths))
+    return program
+
+
+def files(root: Path) -> Iterator[Path]:
+    """Every file of a project, in a fixed order."""
+    for directory, names, found in os.walk(root):
+        here = Path(directory)
+        names[:] = sorted(
+            name for name in names if not _is_skipped(here / name) and name not in _SKIPPED
+        )
+        yield from (here / name for name in sorted(found))
+
+
+def python_files(root: Path) -> Iterator[Path]:
+    """The Python files of a project."""
+    return (path for path in files(root) if path.suffix == ".py" and path.is_file())
+
+
+def _is_skipped(directory: Path) -> bool:
+    return (
+        directory.name.startswith(".")
+        or directory.name.endswith(".egg-info")
+        or (directory / "pyvenv.cfg").exists()
+    )
+
+
+def _module_name(top: Path, path: Path) -> str:
+    """The name it is imported by: from the folder above its outermost package, `src` left out."""
+    parts = list(path.relative_to(top).with_suffix("").parts)
+    if parts[-1] == "__init__":
+        parts.pop()
+        if not parts:
+            return path.parent.name
+    if parts[0] == "src" and len(parts) > 1:
+        parts = parts[1:]
+    return ".".join(parts)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

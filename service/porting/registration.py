@@ -1,0 +1,122 @@
+"""Who calls a function that is handed to Flask, click or pytest, and whether it may be async."""
+
+from __future__ import annotations
+
+from .program import Function
+
+_CALLED = "()"
+
+VIEW = "view"
+HOOK = "hook"
+TEMPLATE = "template"
+CALLBACK = "callback"
+COMMAND = "command"
+FIXTURE = "fixture"
+TEST = "test"
+CONTEXT_MANAGER = "context manager"
+RECEIVER = "signal receiver"
+
+AWAITS = {VIEW, HOOK, TEMPLATE, FIXTURE, TEST, RECEIVER, CONTEXT_MANAGER}
+"""The roles in which a function may be a coroutine function."""
+
+_SCAFFOLD = {
+    VIEW: "route get post put patch delete add_url_rule endpoint",
+    HOOK: "before_request after_request teardown_request teardown_appcontext errorhandler"
+    " register_error_handler context_processor before_app_request after_app_request"
+    " teardown_app_request app_errorhandler app_context_processor before_serving after_serving"
+    " before_websocket after_websocket teardown_websocket websocket add_websocket",
+    TEMPLATE: "template_filter template_test template_global add_template_filter"
+    " add_template_test add_template_global app_template_filter app_template_test"
+    " app_template_global add_app_template_filter add_app_template_test add_app_template_global",
+    CALLBACK: "url_value_preprocessor url_defaults shell_context_processor record record_once"
+    " app_url_value_preprocessor app_url_defaults before_first_request before_app_first_request",
+}
+_ROLES = {
+    f"flask.{owner}.{name}": role
+    for role, names in _SCAFFOLD.items()
+    for name in names.split()
+    for owner in ("Flask", "Blueprint")
+} | {
+    "flask.after_this_request": HOOK,
+    "flask.cli.with_appcontext": COMMAND,
+    "flask.Flask.cli.command": COMMAND,
+    "flask.Flask.cli.group": COMMAND,
+    "flask.Blueprint.cli.command": COMMAND,
+    "flask.Blueprint.cli.group": COMMAND,
+    "flask.cli.AppGroup.command": COMMAND,
+    "click.command": COMMAND,
+    "click.group": COMMAND,
+    "pytest.fixture": FIXTURE,
+    "pytest_asyncio.fixture": FIXTURE,
+    "contextlib.contextmanager": CONTEXT_MANAGER,
+    "contextlib.asynccontextmanager": CONTEXT_MANAGER,
+    "quart.cli.pass_script_info": COMMAND,
+    "flask.cli.pass_script_info": COMMAND,
+}
+
+_TRANSPARENT = (
+    "abc.abstractmethod",
+    "builtins.classmethod",
+    "builtins.staticmethod",
+    "click.argument",
+    "click.option",
+    "click.pass_context",
+    "click.version_option",
+    "flask.stream_with_context",
+    "freezegun.",
+    "functools.update_wrapper",
+    "functools.wraps",
+    "hypothesis.",
+    "mock.",
+    "pytest.",
+    "service.",
+    "typing.",
+    "typing_extensions.",
+    "unittest.",
+)
+_SIGNALS = (
+    "appcontext_popped",
+    "appcontext_pushed",
+    "appcontext_tearing_down",
+    "before_render_template",
+    "got_request_exception",
+    "message_flashed",
+    "request_finished",
+    "request_started",
+    "request_tearing_down",
+    "template_rendered",
+)
+PROPERTIES = ("builtins.property", "functools.cached_property", "werkzeug.utils.cached_property")
+
+
+def role_of(path: str) -> str | None:
+    """The role a function gets that this path is called with, or that it decorates."""
+    path = path.removesuffix(_CALLED)
+    known = _ROLES.get(path)
+    if known:
+        return known
+    owner, _, name = path.rpartition(".")
+    if name in {"connect", "connect_via", "connected_to"} and owner.rpartition(".")[2] in _SIGNALS:
+        return RECEIVER
+    if name == "add_command" and owner.endswith(".cli"):
+        return COMMAND
+    if name in {"command", "group"} and owner.startswith("click."):
+        return COMMAND
+    return None
+
+
+def is_transparent(path: str) -> bool:
+    """Whether a decorator leaves a function what it is."""
+    path = path.removesuffix(_CALLED)
+    return path.startswith(_TRANSPARENT) or path in PROPERTIES or path.endswith(".setter")
+
+
+def pin_by_name(function: Function) -> None:
+    """Pin what Python itself calls, and therefore cannot be a coroutine function."""
+    if function.is_lambda:
+        function.pins.setdefault("a lambda cannot await", function.node)
+    elif function.is_property():
+        function.pins.setdefault("a property cannot be awaited", function.node)
+    elif function.name.startswith("__") and function.name.endswith("__"):
+        what = "__init__" if function.name == "__init__" else "a special method"
+        function.pins.setdefault(f"{what} cannot be async", function.node)

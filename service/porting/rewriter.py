@@ -1,0 +1,96 @@
+"""Writing each file once, from the edits that the passes have made out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import libcst as cst
+from libcst.codemod import CodemodContext
+from libcst.codemod.visitors import AddImportsVisitor, ImportItem
+
+from .nodes import set_right
+from .program import Module
+
+Edit = Callable[[Any], Any]
+
+
+class Edits:
+    """What is to be changed in one module."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.of_node: dict[cst.CSTNode, list[Edit]] = defaultdict(list)
+        self.imports: set[tuple[str, str | None, str | None]] = set()
+        self.renamed: dict[str, str] = {}
+        """Names of the module that get another name wherever they stand."""
+
+    def change(self, node: cst.CSTNode, edit: Edit) -> None:
+        """Replace a node by what `edit` makes of it, once everything inside it is changed."""
+        self.of_node[node].append(edit)
+
+    def need(self, module: str, name: str | None = None) -> str:
+        """Import a name, or a module, and tell by which name it is there."""
+        bound = name or module
+        known = self.module.bindings
+        alias = None
+        if name is not None and name in known and not self._is_import(module, name):
+            alias = f"{name}_" if name != "run" else "run_on_loop"
+        self.imports.add((module, name, alias))
+        return alias or bound
+
+    def _is_import(self, module: str, name: str) -> bool:
+        from .values import External, Instance
+
+        of_flask = module.replace("quart", "flask")
+        return any(
+            (
+                isinstance(value, External)
+                and value.path in {f"{module}.{name}", f"{of_flask}.{name}"}
+            )
+            or isinstance(value, Instance)
+            for value in self.module.bindings[name]
+        )
+
+    def apply(self) -> str:
+        """The module's new source."""
+        if not (self.of_node or self.imports or self.renamed):
+            return self.module.source
+        tree = self.module.tree.visit(_Rewriter(self))
+        if self.imports:
+            items = [
+                ImportItem(module, name, alias)
+                for module, name, alias in sorted(self.imports, key=str)
+            ]
+            tree = AddImportsVisitor(CodemodContext(), items).transform_module(tree)
+        return tree.code
+
+
+class _Rewriter(cst.CSTTransformer):
+    def __init__(self, edits: Edits) -> None:
+        super().__init__()
+        self._of_node = edits.of_node
+        self._renamed = edits.renamed
+        self._fixed: set[cst.CSTNode] = set()
+
+    def visit_Attribute(self, node: cst.Attribute) -> None:
+        self._fixed.add(node.attr)
+
+    def visit_Arg(self, node: cst.Arg) -> None:
+        if node.keyword is not None:
+            self._fixed.add(node.keyword)
+
+    def on_leave(self, original_node: Any, updated_node: Any) -> Any:
+        updated: Any = super().on_leave(original_node, updated_node)
+        if self._renamed and type(updated) is cst.Name and original_node not in self._fixed:
+            new = self._renamed.get(updated.value)
+            if new is not None:
+                updated = updated.with_changes(value=new)
+        if isinstance(updated, cst.CSTNode):
+            updated = set_right(updated)
+        for edit in self._of_node.get(original_node, ()):
+            updated = edit(updated)
+            if not isinstance(updated, cst.CSTNode):
+                break
+        return updated

@@ -1,0 +1,234 @@
+"""What ported tests need beside Quart's test client: calls with the arguments that Flask takes.
+
+    client = PortedClient(app)
+    response = await client.post("/login", data={"name": "ada"}, follow_redirects=True)
+
+The responses are Quart's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import ContextVar, Token, copy_context
+from http.cookiejar import Cookie
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from flask.testing import EnvironBuilder
+from quart import Quart, Response
+from quart.ctx import AppContext, RequestContext
+from quart.globals import _cv_app, _cv_request
+from quart.signals import request_started
+from quart.testing import QuartClient
+from quart.testing.utils import make_test_scope, no_op_push
+from werkzeug.datastructures import Headers
+
+T = TypeVar("T")
+
+
+class PortedClient(QuartClient):
+    """Quart's test client, with requests given as for Flask's (and Werkzeug's `EnvironBuilder`).
+
+    Within `async with client:` the request and what `g` had are kept after each request.
+    """
+
+    def __init__(self, app: Quart, response_wrapper: Any = None, use_cookies: bool = True) -> None:
+        super().__init__(app, use_cookies=use_cookies)
+        self.environ_base: dict[str, Any] = {"REMOTE_ADDR": "127.0.0.1"}
+        self._kept: list[tuple[ContextVar[Any], Token[Any]]] = []
+
+    @property
+    def application(self) -> Quart:
+        """The app, by the name that Flask's client has for it."""
+        return self.app
+
+    async def open(  # type: ignore[override]
+        self, *args: Any, follow_redirects: bool = False, buffered: bool = False, **kwargs: Any
+    ) -> Response:
+        """Make a request; the arguments are those of Flask's `client.open`."""
+        base = {**self.environ_base, **kwargs.pop("environ_base", {})}
+        response = await self._send(_Sent(self.app, *args, environ_base=base, **kwargs))
+        history: list[Response] = []
+        while follow_redirects and response.status_code in {301, 302, 303, 305, 307, 308}:
+            history.append(response)
+            response = await self._send(_redirected(self.app, response, base, kwargs))
+        response.history = tuple(history)  # type: ignore[attr-defined]
+        return response
+
+    async def _send(self, sent: _Sent) -> Response:
+        headers = sent.headers
+        if self.cookie_jar is not None:
+            cookies = [f"{cookie.name}={cookie.value}" for cookie in self._cookies(sent)]
+            if cookies:
+                headers.add("Cookie", "; ".join(cookies))
+        met: list[tuple[RequestContext, AppContext]] = []
+
+        async def meet(sender: Quart, **extra: Any) -> None:
+            met.append((_cv_request.get(), _cv_app.get()))
+
+        with request_started.connected_to(meet, self.app):
+            async with self.http_connection_class(self.app, sent.scope()) as connection:
+                await connection.send(sent.body)
+                await connection.send_complete()
+            response = cast(Response, await connection.as_response())
+        if self.cookie_jar is not None:
+            self._take_cookies(response, sent)
+        if self.preserve_context and met:
+            self._keep(*met[-1])
+        response.request = sent  # type: ignore[attr-defined]
+        return response
+
+    def _keep(self, of_request: RequestContext, of_app: AppContext) -> None:
+        """Let `request`, `session` and `g` be what they were, as long as the block lasts."""
+        self._forget()
+        self._kept.append((_cv_app, _cv_app.set(of_app.copy())))
+        self._kept.append((_cv_request, _cv_request.set(cast(RequestContext, of_request.copy()))))
+
+    def _forget(self) -> None:
+        while self._kept:
+            variable, token = self._kept.pop()
+            with suppress(ValueError):  # a fixture entered the block that a test is in
+                variable.reset(token)
+
+    async def __aexit__(self, *error: Any) -> None:
+        self.preserve_context = False
+        self._forget()
+
+    def set_cookie(  # type: ignore[override]
+        self, key: str, value: str = "", *, domain: str = "localhost", **options: Any
+    ) -> None:
+        """Set a cookie, as with Flask's client since Werkzeug 2.3, or `(domain, key, value)`."""
+        super().set_cookie(domain, key, value, **options)
+
+    def delete_cookie(  # type: ignore[override]
+        self, key: str, *, domain: str = "localhost", path: str = "/"
+    ) -> None:
+        """Forget a cookie."""
+        super().delete_cookie(domain, key, path=path)
+
+    def get_cookie(self, key: str, domain: str = "localhost", path: str = "/") -> Any:
+        """The cookie of this name, with `key` and `value`; None if there is none."""
+        for cookie in self.cookie_jar or ():
+            if cookie.name == key:
+                cookie.key = cookie.name  # type: ignore[attr-defined]
+                return cookie
+        return None
+
+    def _cookies(self, sent: _Sent) -> list[Cookie]:
+        return [cookie for cookie in self.cookie_jar or () if sent.path.startswith(cookie.path)]
+
+    def _take_cookies(self, response: Response, sent: _Sent) -> None:
+        from urllib.request import Request
+
+        from quart.testing.client import _TestCookieJarResponse
+
+        assert self.cookie_jar is not None
+        self.cookie_jar.extract_cookies(
+            _TestCookieJarResponse(response.headers),  # type: ignore[arg-type]
+            Request(f"{sent.scheme}://{sent.headers['Host']}{sent.path}"),
+        )
+
+
+class _Sent:
+    """A request as it is sent, from the arguments that Flask's client takes."""
+
+    def __init__(self, app: Quart, *args: Any, **kwargs: Any) -> None:
+        builder = EnvironBuilder(cast(Any, app), *args, **kwargs)
+        try:
+            request = builder.get_request()
+            self.body: bytes = request.get_data()
+            self.headers = Headers(list(request.headers))
+        finally:
+            builder.close()
+        environ = request.environ
+        self.environ = environ
+        self.method: str = request.method
+        self.scheme: str = request.scheme
+        self.root_path: str = request.root_path.rstrip("/")
+        self.path: str = request.path
+        self.query_string: bytes = request.query_string
+        self.remote_addr: str | None = request.remote_addr
+        if self.headers.get("Content-Length") == "0" and not self.body:
+            del self.headers["Content-Length"]
+
+    def scope(self) -> Any:
+        """What an ASGI server would tell of it."""
+        base = {"client": (self.remote_addr, 0)} if self.remote_addr else None
+        return make_test_scope(
+            "http",
+            self.root_path + self.path,
+            self.method,
+            self.headers,
+            self.query_string,
+            self.scheme,
+            self.root_path,
+            "1.1",
+            base,
+        )
+
+
+def _redirected(
+    app: Quart, response: Response, base: dict[str, Any], kwargs: dict[str, Any]
+) -> _Sent:
+    before: _Sent = response.request  # type: ignore[attr-defined]
+    target = urlsplit(response.location or "")
+    method = before.method
+    keeps = response.status_code in {307, 308}
+    if not keeps and not (method == "HEAD" or (response.status_code == 301 and method == "GET")):
+        method = "GET"
+    host = target.netloc or before.headers["Host"]
+    path = target.path or before.path
+    if not path.startswith("/"):
+        path = before.path.rpartition("/")[0] + "/" + path
+    options: dict[str, Any] = {"headers": _without_body(before.headers)}
+    if keeps:
+        options = {"headers": before.headers, "data": before.body}
+    return _Sent(
+        app,
+        path,
+        method=method,
+        query_string=target.query,
+        base_url=f"{target.scheme or before.scheme}://{host}/",
+        environ_base=base,
+        **options,
+    )
+
+
+def _without_body(headers: Headers) -> Headers:
+    about_body = {"content-type", "content-length", "cookie", "host"}
+    return Headers([(name, value) for name, value in headers if name.lower() not in about_body])
+
+
+def request_context(app: Quart, *args: Any, **kwargs: Any) -> RequestContext:
+    """`app.test_request_context`, with the arguments that Flask's takes."""
+    sent = _Sent(app, *args, **kwargs)
+    request = app.request_class(
+        sent.method,
+        sent.scheme,
+        sent.root_path + sent.path,
+        sent.query_string,
+        sent.headers,
+        sent.root_path,
+        "1.1",
+        send_push_promise=no_op_push,
+        scope=sent.scope(),
+    )
+    request.body.set_result(sent.body)
+    return app.request_context(request)
+
+
+def run(awaitable: Awaitable[T]) -> T:
+    """Wait for something asynchronous in a plain function of a test: on an event loop of its own.
+
+    Raises:
+        BaseException: what the awaitable raises.
+    """
+
+    async def finish() -> T:
+        return await awaitable
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(copy_context().run, asyncio.run, finish()).result()

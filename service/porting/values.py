@@ -1,0 +1,149 @@
+"""What an expression may stand for, as far as reading the project tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .program import Class, Function, Module
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Something by its dotted path that is not of the project: a module, function, class, method.
+
+    Attributes:
+        path: as Flask names it, for what Flask and Quart both have.
+    """
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An object of a class that is not of the project.
+
+    Attributes:
+        kind: the path of its class; `library.?` for an object of an unknown class of a library.
+    """
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Routine:
+    """A function of the project; with `bound`, its first argument is given already."""
+
+    function: Function
+    bound: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A class of the project."""
+
+    of: Class
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object of a class of the project."""
+
+    of: Class
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleValue:
+    """A module of the project."""
+
+    module: Module
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What calling a generator function of the project returns."""
+
+    function: Function
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A container, or anything else one iterates over."""
+
+    items: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A tuple whose places are known one by one."""
+
+    places: tuple[Values, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string that is written out in the source."""
+
+    text: str
+
+
+Value = External | Instance | Routine | Type | Object | ModuleValue | Generated | Many | Row | Text
+Values = frozenset[Value]
+
+NOTHING: Values = frozenset()
+
+
+def one(value: Value) -> Values:
+    """The values of an expression that can only be this."""
+    return frozenset((value,))
+
+
+def something_of(kind: str) -> Instance:
+    """An object of an unknown class, of the library that this path is of."""
+    return Instance(f"{kind.partition('.')[0]}.?")
+
+
+DATA: Values = frozenset((Instance("builtins.?"),))
+"""Numbers, strings and the like: nothing that could wait."""
+
+
+def items(values: Values) -> Values:
+    """What iterating over the values gives."""
+    found: set[Value] = set()
+    for value in values:
+        if isinstance(value, Many):
+            found |= value.items
+        elif isinstance(value, Row):
+            for place in value.places:
+                found |= place
+        elif isinstance(value, Generated):
+            found |= value.function.yields
+        elif isinstance(value, Instance):
+            found.add(something_of(value.kind))
+        elif isinstance(value, Text):
+            found |= DATA
+    return frozenset(found)
+
+
+def many(values: Values) -> Values:
+    """A container of these, at most two levels deep, so that no value grows without end."""
+    shallow = {
+        Many(NOTHING) if isinstance(value, Many | Row) and _deep(value) else value
+        for value in values
+        if not isinstance(value, Text) or len(values) < 40
+    }
+    return one(Many(frozenset(shallow)))
+
+
+def _deep(value: Many | Row) -> bool:
+    return any(isinstance(item, Many | Row) for item in items(one(value)))
+
+
+def routines(values: Values) -> set[Function]:
+    """The project's functions among the values, those in containers included."""
+    found = {value.function for value in values if isinstance(value, Routine)}
+    for value in values:
+        if isinstance(value, Many | Row):
+            found |= routines(items(one(value)))
+    return found
