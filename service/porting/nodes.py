@@ -49,7 +49,18 @@ def set_right(node: cst.CSTNode) -> cst.CSTNode:
         # An asynchronous generator is no iterable for `any`, `sum`, `sorted` and the like.
         comprehension = cst.ListComp(node.elt, node.for_in, lpar=node.lpar[1:], rpar=node.rpar[1:])
         return comprehension
+    if isinstance(node, cst.AugAssign) and isinstance(node.target, cst.Await | cst.Call):
+        return _assigned_anew(node)
     return node
+
+
+def _assigned_anew(node: cst.AugAssign) -> cst.Assign:
+    """`x.data += y` where reading `x.data` is not a plain attribute any more."""
+    target = node.target
+    inner = target.expression if isinstance(target, cst.Await) else target.args[0].value  # type: ignore[attr-defined]
+    operator = type(node.operator).__name__.removesuffix("Assign")
+    value = cst.BinaryOperation(target, getattr(cst, operator)(), node.value)  # type: ignore[arg-type]
+    return cst.Assign([cst.AssignTarget(inner)], value)
 
 
 def _awaits(node: cst.GeneratorExp) -> bool:

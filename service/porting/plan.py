@@ -58,7 +58,14 @@ class Plan:
         found = {}
         for module, edits in self._edits.items():
             source = edits.apply()
-            if source != module.source:
+            if source == module.source:
+                continue
+            try:
+                compile(source, module.path, "exec", dont_inherit=True)
+            except SyntaxError as error:
+                reason = f"left as it is, since what came out has a mistake: {error.msg}"
+                self.report.tell_of_file(module.path.as_posix(), Kind.HAND, reason)
+            else:
                 found[module] = source
         return found
 

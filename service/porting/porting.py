@@ -11,6 +11,7 @@ from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
 from .passes.blocks import detach_blocks
 from .passes.deployment import rewrite_deployment
+from .passes.environs import rewrite_environs
 from .passes.functions import define_functions
 from .passes.imports import rewrite_imports
 from .passes.testsuites import rewrite_testsuites
@@ -76,6 +77,7 @@ def port(
         rewrite_testsuites,
         rewrite_imports,
         rewrite_applications,
+        rewrite_environs,
         detach_blocks,
         await_calls,
         define_functions,
