@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from . import drivers
 from . import flask_types as types
 from .environment import Environment
 from .evaluation import Expressions
@@ -151,6 +152,7 @@ class Calls(Expressions):
             given_functions = routines(everything) and not path.startswith("functools.")
             return everything if given_functions else one(External(f"{path}()"))
         if path in _SAME_AS_ARGUMENT:
+            self._gathers(site, everything)
             return many(items(everything))
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
             return given[0] if given else NOTHING
@@ -163,7 +165,34 @@ class Calls(Expressions):
             return items(everything)
         if path == "builtins.dict":
             return many(everything)
-        return self._result_of(path)
+        return self._of_driver(site, path, arguments) or self._result_of(path)
+
+    def _of_driver(self, site: Site, path: str, arguments: Arguments) -> Values | None:
+        """Calls on database drivers."""
+        kind = drivers.CONNECTING.get(path)
+        if kind is not None:
+            number = self.program.connects.setdefault(site.node, len(self.program.connects) + 1)
+            return one(Instance(f"{kind}@{number}"))
+        everything = frozenset().union(*(values for _, values in arguments))
+        numbers = {
+            number
+            for value in everything
+            if isinstance(value, Instance)
+            if (number := drivers.number_of(value.kind)) is not None
+        }
+        if path.startswith("rethinkdb.") and path.endswith(".run"):
+            for number in numbers:
+                site.numbers.add(number)
+            return drivers.run_result(path, next(iter(sorted(numbers)), None))
+        if not path.startswith("builtins."):
+            for number in numbers:
+                self.program.leaked.setdefault(number, site)
+        return drivers.returned(path, any(how == "index" for how, _ in arguments))
+
+    def _gathers(self, site: Site, everything: Values) -> None:
+        for value in everything:
+            if isinstance(value, Instance) and drivers.iterated(value.kind):
+                site.gathers = value.kind
 
     def _result_of(self, path: str) -> Values:
         known = types.returned(path)

@@ -8,11 +8,12 @@ up to the route, which Quart runs in a thread. The rest stays as it is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 import libcst as cst
 
 from .awaitables import AWAITABLE, ENTERED
+from .connections import Idiom
+from .drivers import plain
 from .libraries import may_wait
 from .program import Block, Function, Module, Program, Site
 from .registration import AWAITS, COMMAND, CONTEXT_MANAGER, FIXTURE, HOOK, RECEIVER, TEST, VIEW
@@ -42,10 +43,9 @@ class Colours:
         reasons: why a function stays in a thread: where, and what.
     """
 
-    def __init__(self, program: Program, converted: Iterable[cst.CSTNode] = ()) -> None:
+    def __init__(self, program: Program, idiom: Idiom) -> None:
         self.program = program
-        self.converted = set(converted)
-        """Calls that a pass makes asynchronous."""
+        self.idiom = idiom
         self.asynchronous: set[Function] = set()
         self.threaded: set[Function] = set()
         self.bridged: set[Function] = set()
@@ -78,8 +78,10 @@ class Colours:
 
     def needs(self, site: Site) -> bool:
         """Whether Quart, or a converted driver, gives an awaitable here."""
-        if site.node in self.converted:
-            return True
+        if site.node in self.idiom.awaited:
+            return site.where not in self.idiom.removed
+        if site.node in self.idiom.involved:
+            return False
         if site.role == "with":
             return bool(site.paths & ENTERED_HERE) or self._calls_async(site)
         if site.role == "for":
@@ -102,11 +104,12 @@ class Colours:
 
     def waits(self, site: Site) -> str | None:
         """Why a call at this site may block, if it may."""
-        if site.node in self.converted:
+        if site.node in self.idiom.involved or site.where in self.idiom.removed:
             return None
         for path in sorted(site.paths):
             if site.role in {"call", "for"} and may_wait(path):
-                return f"{path.replace('.?', '').removesuffix('.__iter__')} may block"
+                shown = plain(path).replace(".?", "").removesuffix(".__iter__")
+                return f"{shown} may block"
         if site.unresolved and not site.functions and not site.paths and site.role == "call":
             return "this call cannot be resolved"
         return None

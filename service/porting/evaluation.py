@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import libcst as cst
 
+from . import drivers
 from . import flask_types as types
 from .attributes import Attributes
 from .environment import Environment
-from .program import Function, Program, Site
+from .program import Function, Program, Read, Site
 from .values import (
     DATA,
     NOTHING,
@@ -18,6 +19,7 @@ from .values import (
     Generated,
     Instance,
     Many,
+    ModuleValue,
     Object,
     Routine,
     Row,
@@ -30,6 +32,8 @@ from .values import (
     routines,
     something_of,
 )
+
+_CONNECTIONS = frozenset(drivers.CONNECTING.values())
 
 
 class Expressions(Attributes):
@@ -93,7 +97,22 @@ class Expressions(Attributes):
         return NOTHING
 
     def _name(self, node: cst.Name, env: Environment) -> Values:
-        return self.look_up(env, node.value)
+        values = self.look_up(env, node.value)
+        if isinstance(env.where, Function) and node.value not in env.names:
+            self._note_read(node, node.value, values, env, of_g=False)
+        return values
+
+    def _note_read(
+        self, node: cst.CSTNode, name: str, values: Values, env: Environment, of_g: bool
+    ) -> None:
+        numbers = frozenset(
+            number
+            for value in values
+            if isinstance(value, Instance) and value.kind.partition("@")[0] in _CONNECTIONS
+            if (number := drivers.number_of(value.kind)) is not None
+        )
+        if numbers:
+            self.program.reads[node] = Read(name, env.where, env.block, numbers, of_g)
 
     def _string(self, node: cst.SimpleString | cst.ConcatenatedString, env: Environment) -> Values:
         try:
@@ -124,6 +143,9 @@ class Expressions(Attributes):
         found = self.attribute(base, name)
         self.program.values[node] = base
         self.program.module_of[node] = env.scope.module
+        of_g = Instance("flask.g") in base
+        if of_g or any(isinstance(value, ModuleValue) for value in base):
+            self._note_read(node, name, found, env, of_g)
         for value in base:
             if isinstance(value, Object):
                 for method in self.methods(value.of, name):
@@ -131,6 +153,8 @@ class Expressions(Attributes):
                         self.site(node, env, "attribute").functions.add(method)
                         found |= method.returns
         for value in found:
+            if isinstance(value, External) and not called and drivers.number_of(value.path):
+                self.site(node, env, "attribute").paths.add(value.path)
             if isinstance(value, External) and not called and self.is_property(value.path):
                 self.site(node, env, "attribute").paths.add(value.path)
                 kind = types.ATTRIBUTES.get(value.path)

@@ -39,6 +39,11 @@ def in_parentheses(node: Expression) -> Expression:
     return node if node.lpar else cast(Expression, node.with_changes(**_PARENS))
 
 
+def in_parentheses_if_awaited(node: cst.BaseExpression) -> cst.BaseExpression:
+    """The same, such that a dot may follow."""
+    return in_parentheses(node) if isinstance(node, cst.Await) else node
+
+
 def set_right(node: cst.CSTNode) -> cst.CSTNode:
     """Parentheses where an `await` has come to stand before a dot, a bracket or a call."""
     if isinstance(node, cst.Attribute | cst.Subscript) and isinstance(node.value, cst.Await):

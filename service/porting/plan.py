@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from .colouring import Colours
+from .connections import Idiom
 from .program import Function, Module, Program, Scope, Site
 from .report import Kind, Report
 from .rewriter import Edits
@@ -27,8 +28,11 @@ class Plan:
     program: Program
     colours: Colours
     report: Report
-    options: dict[str, str] = field(default_factory=dict)
+    idiom: Idiom
+    names: dict[str, str] = field(default_factory=dict)
     """New names of connections, by their old ones."""
+    entries: dict[str, str] = field(default_factory=dict)
+    """What CONNECTIONS gets, by name, as source."""
     _edits: dict[Module, Edits] = field(default_factory=dict)
 
     def edits(self, module: Module) -> Edits:
@@ -36,6 +40,10 @@ class Plan:
         if module not in self._edits:
             self._edits[module] = Edits(module)
         return self._edits[module]
+
+    def name_of(self, kept: str) -> str:
+        """The name in CONNECTIONS of what the project keeps under a name."""
+        return self.names.get(kept) or self.names.get(kept.lstrip("_")) or kept.lstrip("_")
 
     def hand(self, scope: Scope, node: cst.CSTNode, reason: str) -> None:
         """Report something that does not work as it is."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .colouring import Colours
+from .connections import find_idiom
 from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
 from .passes.blocks import detach_blocks
+from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
 from .passes.environs import rewrite_environs
 from .passes.functions import define_functions
@@ -70,10 +72,12 @@ def port(
     program = read(root, lambda done, of: tell("reading", done, of))
     Evaluation(program, lambda done, of: tell("following calls", done, of)).run()
     report = Report()
-    plan = Plan(program, Colours(program), report, dict(names or {}))
+    idiom = find_idiom(program, set(names or ()))
+    plan = Plan(program, Colours(program, idiom), report, idiom, dict(names or {}))
     for path, reason in program.unparsed:
         report.tell_of_file(path.as_posix(), Kind.HAND, f"cannot be parsed: {reason}")
     for step in (
+        replace_openers,
         rewrite_testsuites,
         rewrite_imports,
         rewrite_applications,
@@ -81,6 +85,7 @@ def port(
         detach_blocks,
         await_calls,
         define_functions,
+        rewrite_queries,
     ):
         step(plan)
     outcome = plan.outcome()

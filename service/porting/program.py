@@ -210,7 +210,26 @@ class Site:
     escaping: set[Function] = field(default_factory=set)
     through_parameter: bool = False
     unresolved: bool = False
+    numbers: set[int] = field(default_factory=set)
+    gathers: str = ""
     block: Block | None = None
+
+
+@dataclass(frozen=True)
+class Read:
+    """A place where a connection is read from where it is kept.
+
+    Attributes:
+        name: of the attribute of `g`, or the variable.
+        numbers: the connections it may be.
+        of_g: whether it is kept on `g`.
+    """
+
+    name: str
+    where: Function | Module
+    block: Block | None
+    numbers: frozenset[int]
+    of_g: bool
 
 
 @dataclass(eq=False)
@@ -236,6 +255,14 @@ class Program:
     """The line that makes an app, by the call that makes it."""
     module_of: dict[cst.CSTNode, Module] = field(default_factory=dict)
     """The module of each attribute that is read."""
+    connects: dict[cst.CSTNode, int] = field(default_factory=dict)
+    """The number of each call that connects to a database."""
+    leaked: dict[int, Site] = field(default_factory=dict)
+    """Connections handed to code outside of the project, and where."""
+    reads: dict[cst.CSTNode, Read] = field(default_factory=dict)
+    """Where connections are read from `g`, or from a variable of a module."""
+    handlers: dict[cst.CSTNode, tuple[Function | Module, Values]] = field(default_factory=dict)
+    """What each `except` catches."""
     withs: list[cst.With] = field(default_factory=list)
     blocks: dict[cst.With, Block] = field(default_factory=dict)
     unparsed: list[tuple[Path, str]] = field(default_factory=list)

@@ -25,17 +25,24 @@ class Edits:
         self.imports: set[tuple[str, str | None, str | None]] = set()
         self.renamed: dict[str, str] = {}
         """Names of the module that get another name wherever they stand."""
+        self.freed: set[str] = set()
+        """Names that the module will not have any more."""
 
     def change(self, node: cst.CSTNode, edit: Edit) -> None:
         """Replace a node by what `edit` makes of it, once everything inside it is changed."""
         self.of_node[node].append(edit)
+
+    def rewritten(self, node: Any) -> Any:
+        """A node as it will be, for an edit that moves it elsewhere."""
+        return node.visit(_Rewriter(self))
 
     def need(self, module: str, name: str | None = None) -> str:
         """Import a name, or a module, and tell by which name it is there."""
         bound = name or module
         known = self.module.bindings
         alias = None
-        if name is not None and name in known and not self._is_import(module, name):
+        taken = name in known and name not in self.freed
+        if name is not None and taken and not self._is_import(module, name):
             alias = f"{name}_" if name != "run" else "run_on_loop"
         self.imports.add((module, name, alias))
         return alias or bound
@@ -91,6 +98,6 @@ class _Rewriter(cst.CSTTransformer):
             updated = set_right(updated)
         for edit in self._of_node.get(original_node, ()):
             updated = edit(updated)
-            if not isinstance(updated, cst.CSTNode):
+            if isinstance(updated, cst.RemovalSentinel):
                 break
         return updated

@@ -193,6 +193,8 @@ class Evaluation(Calls):
 
     def _caught(self, handler: cst.ExceptHandler | cst.ExceptStarHandler, env: Environment) -> None:
         kinds = self.evaluate(handler.type, env) if handler.type is not None else NOTHING
+        if handler.type is not None:
+            self.program.handlers[handler] = (env.where, kinds)
         if handler.name is not None and isinstance(handler.name.name, cst.Name):
             errors: Values = NOTHING
             for kind in kinds | items(kinds):

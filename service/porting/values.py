@@ -120,7 +120,7 @@ def items(values: Values) -> Values:
         elif isinstance(value, Generated):
             found |= value.function.yields
         elif isinstance(value, Instance):
-            found.add(something_of(value.kind))
+            found |= DATA if "@" in value.kind else one(something_of(value.kind))
         elif isinstance(value, Text):
             found |= DATA
     return frozenset(found)

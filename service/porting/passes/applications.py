@@ -142,7 +142,56 @@ def _connect(plan: Plan) -> None:
             plan.hand(site.where, node, f"call {CONNECTIONS}(app) with this app")
             continue
         name = edits.need(RUNTIME, CONNECTIONS)
-        edits.change(line, _followed_by(f"{name}({target})"))
+        last = _configured(site.where.module, line, target) if plan.entries else line
+        source = [f"{name}({target})"]
+        if plan.entries:
+            source.insert(0, _entries(plan, target))
+            if any("os." in entry for entry in plan.entries.values()):
+                edits.need("os")
+        edits.change(last, _followed_by(source))
+
+
+def _entries(plan: Plan, app: str) -> str:
+    """The statement that configures the connections."""
+    listed = "".join(
+        f'    "{name}": {entry.replace("app.config", f"{app}.config")},\n'
+        for name, entry in plan.entries.items()
+    )
+    return f'{app}.config["CONNECTIONS"] = {{\n{listed}}}'
+
+
+def _configured(
+    module: Module, line: cst.SimpleStatementLine, app: str
+) -> cst.BaseStatement | cst.SimpleStatementLine:
+    """The last statement beside `line` that has to do with the app's configuration."""
+    finder = _Beside(line)
+    module.tree.visit(finder)
+    after = False
+    last: cst.BaseStatement | cst.SimpleStatementLine = line
+    for statement_ in finder.found:
+        after = after or statement_ is line
+        if isinstance(statement_, cst.FunctionDef | cst.ClassDef):
+            continue
+        if after and f"{app}.config" in module.tree.code_for_node(statement_):
+            last = statement_
+    return last
+
+
+class _Beside(cst.CSTVisitor):
+    """The statements of the block that a statement is in."""
+
+    def __init__(self, line: cst.SimpleStatementLine) -> None:
+        super().__init__()
+        self.line = line
+        self.found: list[cst.BaseStatement | cst.SimpleStatementLine] = []
+
+    def visit_IndentedBlock(self, node: cst.IndentedBlock) -> None:
+        if any(each is self.line for each in node.body):
+            self.found = list(node.body)
+
+    def visit_Module(self, node: cst.Module) -> None:
+        if any(each is self.line for each in node.body):
+            self.found = list(node.body)
 
 
 def _target(line: cst.SimpleStatementLine) -> str | None:
@@ -154,8 +203,8 @@ def _target(line: cst.SimpleStatementLine) -> str | None:
     return None
 
 
-def _followed_by(source: str) -> Callable[[cst.BaseStatement], object]:
-    return lambda old: cst.FlattenSentinel([old, statement(source)])
+def _followed_by(source: list[str]) -> Callable[[cst.BaseStatement], object]:
+    return lambda old: cst.FlattenSentinel([old, *(statement(each) for each in source)])
 
 
 class _Guard(cst.CSTVisitor):

@@ -15,7 +15,7 @@ from ..registration import HOOK, VIEW
 def await_calls(plan: Plan) -> None:
     """Make out the edits for calls, attributes, `with` and `for`."""
     for site in plan.program.sites.values():
-        if isinstance(site.where, Function) and _is_dead(site):
+        if site.where in plan.idiom.removed:
             continue
         if site.role in {"call", "attribute"}:
             _call_or_attribute(plan, site)
@@ -31,32 +31,37 @@ def await_calls(plan: Plan) -> None:
             plan.edits(module).change(node, _gathered)
 
 
-def _is_dead(site: Site) -> bool:
-    return not isinstance(site.node, cst.CSTNode)
-
-
 def _call_or_attribute(plan: Plan, site: Site) -> None:
     node, colours = site.node, plan.colours
-    if node in plan.program.awaited or not isinstance(node, cst.Call | cst.Attribute):
+    if node in plan.program.awaited or not isinstance(node, cst.Call | cst.Attribute | cst.Name):
         return
+    if plan.idiom.queries is not None and node in plan.idiom.queries.functions:
+        if node in plan.idiom.awaited:
+            return  # its new form waits inside of it
     edits = plan.edits(site.where.module)
-    owner = colours.owner(site)
-    if isinstance(node, cst.Call) and _hops(plan, site):
+    if isinstance(node, cst.Call) and site.gathers and node in plan.idiom.awaited:
+        edits.change(node, _made_list)
+    elif isinstance(node, cst.Call) and _hops(plan, site):
         current_app = edits.need("quart", "current_app")
         edits.change(node, _through(f"{current_app}.ensure_async"))
-    elif not colours.needs(site) or _is_consuming(plan, site):
-        return
-    elif colours.is_async(owner):
-        edits.change(node, awaited)
-    elif isinstance(owner, Function) and not owner.module.is_test:
+    elif colours.needs(site) and not _is_consuming(plan, site):
+        edits.change(node, waiting(plan, site))
+
+
+def waiting(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
+    """What makes an awaitable expression at this site wait."""
+    owner = plan.colours.owner(site)
+    if plan.colours.is_async(owner):
+        return awaited
+    edits = plan.edits(site.where.module)
+    if isinstance(owner, Function) and not owner.module.is_test:
         run = edits.need(RUNTIME, RUN)
-        edits.change(node, lambda old: wrapped(run, old))
+    elif site.where.module.is_test:
+        run = edits.need(TESTING, RUN)
     else:
-        run = edits.need(TESTING, RUN) if site.where.module.is_test else ""
-        if not run:
-            edits.need("asyncio")
-            run = "asyncio.run"
-        edits.change(node, lambda old: wrapped(run, _as_coroutine(old)))
+        edits.need("asyncio")
+        run = "asyncio.run"
+    return lambda node: wrapped(run, node)
 
 
 def _is_consuming(plan: Plan, site: Site) -> bool:
@@ -64,8 +69,13 @@ def _is_consuming(plan: Plan, site: Site) -> bool:
     return any(function.is_generator for function in site.functions)
 
 
-def _as_coroutine(node: cst.BaseExpression) -> cst.BaseExpression:
-    return node
+def _made_list(node: cst.Call) -> cst.BaseExpression:
+    """`list(cursor)`, where the cursor is asynchronous."""
+    gathered = _gathered(node.args[0].value)
+    function = node.func.value if isinstance(node.func, cst.Name) else "list"
+    if function == "list":
+        return gathered
+    return node.with_changes(args=[node.args[0].with_changes(value=gathered), *node.args[1:]])
 
 
 def _hops(plan: Plan, site: Site) -> bool:

@@ -1,0 +1,231 @@
+"""The connection idiom becomes `get_db`: openers and closers go, what they were called for stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import libcst as cst
+
+from ..connections import Kept
+from ..nodes import called, dotted
+from ..plan import GET_DB, RUNTIME, Plan
+from ..program import Module, Scope, Site
+from ..registration import role_of
+from ..report import Kind
+from ..values import Routine, Values, routines
+from .awaiting import waiting
+from .entries import NotPortable, entry
+
+_ERRORS = {
+    "Error": "PostgresError",
+    "DatabaseError": "PostgresError",
+    "DataError": "DataError",
+    "IntegrityError": "IntegrityConstraintViolationError",
+    "ProgrammingError": "SyntaxOrAccessError",
+    "UniqueViolation": "UniqueViolationError",
+    "ForeignKeyViolation": "ForeignKeyViolationError",
+    "NotNullViolation": "NotNullViolationError",
+    "CheckViolation": "CheckViolationError",
+}
+"""asyncpg's names of what psycopg raises."""
+
+
+def replace_openers(plan: Plan) -> None:
+    """Make out the edits for whoever opens, keeps and closes connections."""
+    _free_names(plan)
+    for node, (site, name) in plan.idiom.opener_calls.items():
+        if site.where not in plan.idiom.removed:
+            _get(plan, site.where, node, name)
+    for node, read in plan.idiom.reads.items():
+        _get(plan, read.where, node, read.name)
+    for function in plan.idiom.removed:
+        plan.edits(function.module).change(function.node, _removed)
+    for site in plan.sites("call"):
+        if any(role_of(path) for path in site.paths):
+            _unregister(plan, site)
+    _remove_variables(plan)
+    _catch(plan)
+    for kept in plan.idiom.kept.values():
+        _tell(plan, kept)
+
+
+def _get(plan: Plan, where: Scope, node: cst.CSTNode, name: str) -> None:
+    edits = plan.edits(where.module)
+    get_db = edits.need(RUNTIME, GET_DB)
+    wanted = called(get_db, cst.SimpleString(f'"{plan.name_of(name)}"'))
+    edits.of_node[node].insert(0, lambda old: wanted)
+
+
+def _removed(node: cst.CSTNode) -> object:
+    return cst.RemoveFromParent()
+
+
+def _gone(plan: Plan, values: Values) -> bool:
+    found = routines(values)
+    return bool(found) and found <= plan.idiom.removed
+
+
+def _free_names(plan: Plan) -> None:
+    """Imports of what is removed go, too."""
+    for module in plan.program.modules.values():
+        edits = plan.edits(module)
+        variables = _variables(plan)
+        for name, values in module.bindings.items():
+            if _gone(plan, values) and all(isinstance(value, Routine) for value in values):
+                edits.freed.add(name)
+        module.tree.visit(_Imports(plan, module, variables))
+
+
+def _variables(plan: Plan) -> dict[str, Kept]:
+    return {
+        name: kept
+        for name, kept in plan.idiom.kept.items()
+        if not kept.of_g and not kept.refusal
+    }
+
+
+class _Imports(cst.CSTVisitor):
+    def __init__(self, plan: Plan, module: Module, variables: dict[str, Kept]) -> None:
+        super().__init__()
+        self.plan = plan
+        self.module = module
+        self.variables = variables
+
+    def visit_ImportFrom(self, node: cst.ImportFrom) -> None:
+        if isinstance(node.names, cst.ImportStar) or not self._is_of_project(node):
+            return
+        kept = [alias for alias in node.names if not self._is_gone(alias)]
+        if len(kept) == len(node.names):
+            return
+        edits = self.plan.edits(self.module)
+        edits.change(node, _removed if not kept else _with_names(kept))
+
+    def _is_of_project(self, node: cst.ImportFrom) -> bool:
+        name = dotted(node.module) if node.module else ""
+        return bool(node.relative) or any(
+            known == name or known.endswith(f".{name}") for known in self.plan.program.modules
+        )
+
+    def _is_gone(self, alias: cst.ImportAlias) -> bool:
+        bound = dotted(alias.asname.name) if alias.asname else dotted(alias.name)
+        values = self.module.bindings.get(bound, frozenset())
+        return dotted(alias.name) in self.variables or _gone(self.plan, values)
+
+
+def _with_names(names: list[cst.ImportAlias]) -> Callable[[cst.ImportFrom], cst.ImportFrom]:
+    last = names[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+    return lambda old: old.with_changes(names=[*names[:-1], last])
+
+
+def _unregister(plan: Plan, site: Site) -> None:
+    """`app.teardown_appcontext(close_db)`, where `close_db` is no more."""
+    node = site.node
+    line = plan.program.statements.get(node)
+    if line is None or not isinstance(node, cst.Call) or site.where in plan.idiom.removed:
+        return
+    given = {plan.program.values.get(arg.value, frozenset()) for arg in node.args}
+    if any(_gone(plan, values) for values in given if values):
+        plan.edits(site.where.module).change(line, _removed)
+
+
+def _remove_variables(plan: Plan) -> None:
+    variables = _variables(plan)
+    for node, number in plan.program.connects.items():
+        if any(number in kept.numbers for kept in variables.values()):
+            line = plan.program.statements.get(node)
+            site = plan.program.sites[node, "call"]
+            if line is not None:
+                plan.edits(site.where.module).change(line, _removed)
+
+
+def _catch(plan: Plan) -> None:
+    if not any(k.kind == "postgresql" and not k.refusal for k in plan.idiom.kept.values()):
+        return
+    for handler, (where, _) in plan.program.handlers.items():
+        assert isinstance(handler, cst.ExceptHandler | cst.ExceptStarHandler)
+        written = handler.type
+        parts = (
+            [element.value for element in written.elements]
+            if isinstance(written, cst.Tuple)
+            else [written]
+        )
+        for part in parts:
+            name = dotted(part)
+            if name.partition(".")[0] in {"psycopg", "psycopg2"}:
+                _rename_error(plan, where, part, name.rpartition(".")[2])
+
+
+def _rename_error(plan: Plan, where: Scope, part: cst.CSTNode | None, name: str) -> None:
+    assert part is not None
+    new = _ERRORS.get(name)
+    if new is None:
+        plan.hand(where, part, f"asyncpg has another name for {name}: see asyncpg.exceptions")
+        return
+    edits = plan.edits(where.module)
+    edits.need("asyncpg")
+    edits.change(part, lambda old: cst.Attribute(cst.Name("asyncpg"), cst.Name(new)))
+
+
+def rewrite_queries(plan: Plan) -> None:
+    """Make out the edits for SQL; the last pass, since statements move."""
+    queries = plan.idiom.queries
+    assert queries is not None
+    for planned in queries.edits:
+        if plan.idiom.converted(planned.number) is not None:
+            plan.edits(planned.function.module).change(planned.node, planned.edit)
+
+    def site_of(at: cst.CSTNode) -> Site:
+        known = plan.program.sites.get((at, "call"))
+        block = known.block if known is not None else None
+        return Site(at, queries.functions[at], "call", block=block)
+
+    def waited(at: cst.CSTNode, call: cst.Call) -> cst.BaseExpression:
+        return waiting(plan, site_of(at))(call)
+
+    for planned in queries.edits:
+        if plan.idiom.converted(planned.number) is not None and planned.node in queries.functions:
+            waiting(plan, site_of(planned.node))  # what it imports must be known before
+    queries.waited = waited
+    owners = _owners(plan)
+    queries.rewritten = lambda node: (
+        plan.edits(owners[node]).rewritten(node) if node in owners else node
+    )
+
+
+def _owners(plan: Plan) -> dict[cst.CSTNode, Module]:
+    """The module of every expression within functions that have SQL."""
+    queries = plan.idiom.queries
+    assert queries is not None
+    found: dict[cst.CSTNode, Module] = {}
+
+    def add(node: cst.CSTNode, module: Module) -> None:
+        found[node] = module
+        for child in node.children:
+            add(child, module)
+
+    for function in set(queries.functions.values()):
+        add(function.node, function.module)
+    return found
+
+
+def _tell(plan: Plan, kept: Kept) -> None:
+    sites = [
+        plan.program.sites[node, "call"]
+        for node, number in plan.program.connects.items()
+        if number in kept.numbers
+    ]
+    for site in sites[:1]:
+        if kept.refusal:
+            at = kept.refused_at or site
+            reason = f"connection {kept.name!r} stays as it is: {kept.refusal}"
+            plan.report.tell(at.where.module, at.node, Kind.THREAD, reason)
+            continue
+        try:
+            written = entry(plan, kept, site)
+        except NotPortable as error:
+            plan.hand(site.where, site.node, f"write CONNECTIONS[{plan.name_of(kept.name)!r}]: {error}")
+            continue
+        plan.entries[plan.name_of(kept.name)] = written
+        reason = f'CONNECTIONS["{plan.name_of(kept.name)}"] = {written}'
+        plan.report.tell(site.where.module, site.node, Kind.CONNECTION, reason)
+

@@ -1,0 +1,107 @@
+"""What is read of an old connect call: the entry of `CONNECTIONS` that does the same."""
+
+from __future__ import annotations
+
+import libcst as cst
+import libcst.matchers as m
+
+from ..connections import Kept
+from ..nodes import dotted, text_of
+from ..plan import Plan
+from ..program import Site
+from ..values import External, Instance
+
+_DEFAULTS = {
+    "postgresql": ("localhost", "5432"),
+    "redis": ("localhost", "6379"),
+    "rethinkdb": ("localhost", "28015"),
+}
+_PORTABLE = {"current_app", "app", "os", "str", "int", "True", "False", "None"}
+_NAMES = {"dbname": "database", "database": "database", "db": "database", "passwd": "password"}
+
+
+class NotPortable(Exception):
+    """The call uses something that only its own function knows."""
+
+
+def entry(plan: Plan, kept: Kept, site: Site) -> str:
+    """The value in `CONNECTIONS`, as source that knows `app`.
+
+    Raises:
+        NotPortable: what the old call was given is not known where the app is made.
+    """
+    node = site.node
+    assert isinstance(node, cst.Call)
+    given: dict[str, cst.BaseExpression] = {}
+    for position, arg in enumerate(node.args):
+        if arg.star:
+            raise NotPortable("its arguments are given with stars")
+        name = arg.keyword.value if arg.keyword else ("", "port", "db")[min(position, 2)]
+        given[_NAMES.get(name, name)] = arg.value
+    method = dotted(node.func).rpartition(".")[2]
+    options = {}
+    if kept.kind == "redis" and "decode_responses" in given:
+        options["decode_responses"] = _source(plan, site, given["decode_responses"])
+    single = given.get("") or given.get("dsn") or given.get("conninfo") or given.get("url")
+    if single is not None and (method == "from_url" or kept.kind == "postgresql"):
+        url = _source(plan, site, single)
+        text = text_of(single)
+        if text is not None and "://" not in text:
+            raise NotPortable(f"it must be a URL, not {text!r}")
+    else:
+        if single is not None:
+            given.setdefault("host", single)
+        url = _url(plan, site, kept.kind, given)
+    if not options:
+        return url
+    listed = "".join(f', "{name}": {value}' for name, value in options.items())
+    return f'{{"url": {url}{listed}}}'
+
+
+def _url(plan: Plan, site: Site, kind: str, given: dict[str, cst.BaseExpression]) -> str:
+    host, port = _DEFAULTS[kind]
+    user = _part(plan, site, given.get("user") or given.get("username"), "")
+    password = _part(plan, site, given.get("password"), "")
+    who = f"{user}{':' + password if password else ''}@" if user or password else ""
+    host = _part(plan, site, given.get("host"), host)
+    port = _part(plan, site, given.get("port"), port)
+    database = _part(plan, site, given.get("database"), "")
+    text = f"{kind}://{who}{host}:{port}{'/' + database if database else ''}"
+    return f"f{_quoted(text)}" if "{" in text else f'"{text}"'
+
+
+def _quoted(text: str) -> str:
+    return f"'{text}'" if '"' in text else f'"{text}"'
+
+
+def _part(plan: Plan, site: Site, node: cst.BaseExpression | None, default: str) -> str:
+    if node is None:
+        return default
+    text = text_of(node)
+    if text is not None:
+        return text
+    if isinstance(node, cst.Integer):
+        return node.value
+    source = _source(plan, site, node).replace("'", '"')
+    return "{" + source + "}"
+
+
+def _source(plan: Plan, site: Site, node: cst.BaseExpression) -> str:
+    """The expression as source, with `app` for `current_app`."""
+    scope = site.where.bindings if site.where.parent is not None else {}
+    for name in m.findall(node, m.Name()):
+        assert isinstance(name, cst.Name)
+        word = name.value
+        if word in scope:
+            raise NotPortable(f"it depends on {word}, which only its function knows")
+        values = site.where.module.bindings.get(word, frozenset())
+        foreign = any(isinstance(value, External | Instance) for value in values)
+        if word not in _PORTABLE and values and not foreign:
+            raise NotPortable(f"it depends on {word} of {site.where.module.name}")
+    source = " ".join(cst.Module([]).code_for_node(node).split())
+    return source.replace("current_app.", "app.").replace("flask.app.", "app.")
+
+
+def imports(source: str) -> set[str]:
+    """The modules that an entry needs."""
+    return {"os"} if "os." in source else set()

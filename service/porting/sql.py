@@ -1,0 +1,108 @@
+"""SQL that is written out in the source: placeholders of psycopg and sqlite3 become asyncpg's."""
+
+from __future__ import annotations
+
+import re
+
+import libcst as cst
+
+_PLACEHOLDER = re.compile(r"%s|%%|%\((\w+)\)s|%b|%t")
+_QUESTION = re.compile(r"'(?:[^']|'')*'|\?")
+_READING = re.compile(r"\s*(?:SELECT|VALUES|SHOW|TABLE|EXPLAIN)\b", re.IGNORECASE)
+
+
+class NotLiteral(Exception):
+    """The statement, or its arguments, cannot be rewritten; the text says why."""
+
+
+class Statement:
+    """One statement with asyncpg's placeholders.
+
+    Attributes:
+        node: the string, rewritten.
+        arguments: what to pass after it.
+        writes: whether it may change something.
+    """
+
+    def __init__(self, sql: cst.BaseExpression, given: cst.BaseExpression | None) -> None:
+        self._names: list[str] = []
+        self._count = 0
+        text = _text(sql)
+        self._question = "?" in _QUESTION.sub(_question_or_text, text) and "%" not in text
+        self._has_arguments = given is not None
+        self.node = self._rewritten(sql)
+        self.writes = not _READING.match(text)
+        self.arguments = self._arguments(given)
+
+    def _rewritten(self, node: cst.BaseExpression) -> cst.BaseExpression:
+        if isinstance(node, cst.ConcatenatedString):
+            return node.with_changes(
+                left=self._rewritten(node.left), right=self._rewritten(node.right)
+            )
+        if not isinstance(node, cst.SimpleString):
+            raise NotLiteral("its SQL is not written out")
+        if not self._has_arguments:
+            return node
+        pattern = _QUESTION if self._question else _PLACEHOLDER
+        return node.with_changes(value=pattern.sub(self._placeholder, node.value))
+
+    def _placeholder(self, match: re.Match[str]) -> str:
+        found = match[0]
+        if found == "%%":
+            return "%"
+        if found.startswith("'"):
+            return found
+        if found in {"%b", "%t"}:
+            raise NotLiteral("its placeholders are not %s")
+        name = match[1] if not self._question else None
+        if name:
+            if name not in self._names:
+                self._names.append(name)
+            return f"${self._names.index(name) + 1}"
+        self._count += 1
+        return f"${self._count}"
+
+    def _arguments(self, given: cst.BaseExpression | None) -> list[cst.Arg]:
+        if given is None:
+            return []
+        if self._names:
+            return self._by_name(given)
+        if isinstance(given, cst.Tuple | cst.List):
+            if len(given.elements) != self._count:
+                raise NotLiteral("its placeholders and arguments differ in number")
+            return [
+                cst.Arg(element.value.with_changes(), star="*")
+                if isinstance(element, cst.StarredElement)
+                else cst.Arg(element.value)
+                for element in given.elements
+            ]
+        return [cst.Arg(given, star="*")]
+
+    def _by_name(self, given: cst.BaseExpression) -> list[cst.Arg]:
+        if not isinstance(given, cst.Dict):
+            index = [cst.SubscriptElement(cst.Index(cst.SimpleString(f'"{n}"'))) for n in self._names]
+            if not isinstance(given, cst.Name):
+                raise NotLiteral("its named arguments are not written out")
+            return [cst.Arg(cst.Subscript(given, [element])) for element in index]
+        found: dict[str, cst.BaseExpression] = {}
+        for element in given.elements:
+            if not isinstance(element, cst.DictElement):
+                raise NotLiteral("its named arguments are not written out")
+            if isinstance(element.key, cst.SimpleString):
+                found[str(element.key.evaluated_value)] = element.value
+        missing = [name for name in self._names if name not in found]
+        if missing:
+            raise NotLiteral(f"its argument {missing[0]!r} is not written out")
+        return [cst.Arg(found[name]) for name in self._names]
+
+
+def _text(node: cst.BaseExpression) -> str:
+    if isinstance(node, cst.SimpleString | cst.ConcatenatedString):
+        value = node.evaluated_value
+        if isinstance(value, str):
+            return value
+    raise NotLiteral("its SQL is not written out")
+
+
+def _question_or_text(match: re.Match[str]) -> str:
+    return "" if match[0].startswith("'") else match[0]
