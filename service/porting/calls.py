@@ -149,6 +149,9 @@ class Calls(Expressions):
         if path.endswith("()"):
             return everything or NOTHING
         if role is not None or is_transparent(path):
+            if path == "flask.stream_with_context":
+                self._stream(everything)
+                return everything
             given_functions = routines(everything) and not path.startswith("functools.")
             return everything if given_functions else one(External(f"{path}()"))
         if path in _SAME_AS_ARGUMENT:
@@ -156,8 +159,6 @@ class Calls(Expressions):
             return many(items(everything))
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
             return given[0] if given else NOTHING
-        if path == "flask.stream_with_context":
-            return everything
         if path in {"builtins.zip", "builtins.next", "builtins.map"}:
             places = tuple(items(values) for values in given)
             if path == "builtins.zip":
@@ -225,6 +226,12 @@ class Calls(Expressions):
                 if function.module.is_test and not path:
                     continue
                 function.pins.setdefault(f"it is handed to {what}", site.node)
+
+    def _stream(self, values: Values) -> None:
+        self.program.streamed |= routines(values)
+        for value in values:
+            if isinstance(value, Generated):
+                self.program.streamed.add(value.function)
 
     def _consume(self, site: Site, path: str, arguments: Arguments) -> None:
         """Note who iterates over a generator that it is given."""
@@ -297,6 +304,8 @@ class Calls(Expressions):
                 if role is not None:
                     for target in targets:
                         self.take_role(target, role, node)
+                elif value.path == "flask.stream_with_context":
+                    self.program.streamed |= targets
                 elif not is_transparent(value.path):
                     self._foreign_decorator(value.path, targets, node)
                 result |= values

@@ -157,7 +157,8 @@ class Colours:
         self.asynchronous = {
             function
             for function in self.program.functions.values()
-            if self.can_be_async(function) and self._is_promoted(function)
+            if self.can_be_async(function)
+            and (self._is_promoted(function) or function in self.program.streamed)
         }
         grown = True
         while grown:

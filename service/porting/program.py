@@ -263,6 +263,8 @@ class Program:
     """Where connections are read from `g`, or from a variable of a module."""
     handlers: dict[cst.CSTNode, tuple[Function | Module, Values]] = field(default_factory=dict)
     """What each `except` catches."""
+    streamed: set[Function] = field(default_factory=set)
+    """Generator functions that run in the context of their request after it."""
     withs: list[cst.With] = field(default_factory=list)
     blocks: dict[cst.With, Block] = field(default_factory=dict)
     unparsed: list[tuple[Path, str]] = field(default_factory=list)

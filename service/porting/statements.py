@@ -10,7 +10,7 @@ from . import flask_types as types
 from .calls import Calls
 from .environment import Environment
 from .program import Block, Class, Function, Module, Program
-from .registration import CONTEXT_MANAGER, FIXTURE, HOOK, TEMPLATE, TEST, VIEW
+from .registration import CONTEXT_MANAGER, FIXTURE, HOOK, TEMPLATE, TEST, VIEW, pin_by_name
 from .values import (
     DATA,
     NOTHING,
@@ -47,6 +47,7 @@ class Evaluation(Calls):
         """Go through everything until nothing is new."""
         for number in range(ROUNDS):
             self.changed = False
+            self._begin_round()
             for module in self.program.modules.values():
                 self.block(module.tree.body, Environment(module, module))
             for function in list(self.program.functions.values()):
@@ -54,6 +55,17 @@ class Evaluation(Calls):
             self._tell(number + 1, ROUNDS)
             if not self.changed:
                 break
+
+    def _begin_round(self) -> None:
+        """Forget what held only because less was known."""
+        program = self.program
+        program.sites.clear()
+        program.leaked.clear()
+        program.reads.clear()
+        program.consumed.clear()
+        for function in program.functions.values():
+            function.pins.clear()
+            pin_by_name(function)
 
     def _body(self, function: Function) -> None:
         env = Environment(function, function)

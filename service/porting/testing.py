@@ -56,6 +56,7 @@ class PortedClient(QuartClient):
             history.append(response)
             response = await self._send(_redirected(self.app, response, base, kwargs))
         response.history = tuple(history)  # type: ignore[attr-defined]
+        response.close = lambda: None  # type: ignore[attr-defined]
         return response
 
     async def _send(self, sent: _Sent) -> Response:

@@ -9,7 +9,7 @@ import libcst as cst
 from ..nodes import awaited, called, dotted, statement, with_keyword
 from ..plan import CONNECTIONS, RUNTIME, Plan
 from ..program import Module, Site
-from ..values import Generated, Instance, routines
+from ..values import Generated, Instance
 
 _OPENED = {
     "flask.Flask.open_resource": "root_path",
@@ -82,22 +82,27 @@ def _share_between_threads(plan: Plan, site: Site, node: cst.Call) -> None:
 
 def _stream(plan: Plan, site: Site, node: cst.Call) -> None:
     """Flask's takes a generator or a generator function; Quart's an async generator function."""
-    if not node.args:
-        return
-    given = node.args[0].value
-    values = plan.program.values.get(given, frozenset())
-    functions = {v.function for v in values if isinstance(v, Generated)} | routines(values)
-    if not isinstance(given, cst.Call) or given in plan.program.awaited:
-        functions_async = all(plan.colours.is_async(f) for f in functions)
-        if functions and not functions_async:
-            plan.edits(site.where.module).change(node, lambda old: old.args[0].value)
+    given = node.args[0].value if node.args else None
+    values = plan.program.values.get(given, frozenset()) if given is not None else frozenset()
+    functions = {value.function for value in values if isinstance(value, Generated)}
+    if not isinstance(given, cst.Call) or not functions:
         return
     edits = plan.edits(site.where.module)
-    if functions and all(plan.colours.is_async(function) for function in functions):
+    if all(plan.colours.is_async(function) for function in functions):
         edits.change(node, _called_after)
     else:
-        # A plain generator runs in the context of its request by the bridge.
-        edits.change(node, lambda old: old.args[0].value)
+        iterated = edits.need("quart.utils", "run_sync_iterable")
+        edits.change(node, _in_threads(iterated))
+
+
+def _in_threads(iterated: str) -> Callable[[cst.Call], cst.BaseExpression]:
+    """A plain generator, each step of it in a thread, with the request at hand."""
+
+    def edit(node: cst.Call) -> cst.BaseExpression:
+        steps = cst.Lambda(cst.Parameters(), called(iterated, node.args[0].value))
+        return cst.Call(node.with_changes(args=[cst.Arg(steps)]))
+
+    return edit
 
 
 def _called_after(node: cst.Call) -> cst.BaseExpression:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import libcst as cst
 
-from ..nodes import awaited, called, with_keyword
+from ..nodes import awaited, called, dotted, with_keyword
 from ..plan import TESTING, Plan
 from ..program import Site
 
@@ -29,10 +29,26 @@ def rewrite_testsuites(plan: Plan) -> None:
             edits.change(node, _of_app(context))
         elif "flask.testing.FlaskCliRunner.invoke" in site.paths:
             _invoke(plan, site, node)
+    for site in plan.sites("with"):
+        if "flask.Response" in site.paths and isinstance(site.node, cst.WithItem):
+            edits = plan.edits(site.where.module)
+            nullcontext = edits.need("contextlib", "nullcontext")
+            edits.change(site.node, _held(nullcontext))
     for site in plan.sites("attribute"):
         if "flask.Response.text" in site.paths and isinstance(site.node, cst.Attribute):
             edits = plan.edits(site.where.module)
             edits.of_node[site.node].insert(0, _text)
+
+
+def _held(nullcontext: str) -> Callable[[cst.WithItem], cst.WithItem]:
+    """Quart's responses are not closed; `with` keeps its block."""
+
+    def edit(item: cst.WithItem) -> cst.WithItem:
+        if isinstance(item.item, cst.Call) and dotted(item.item.func) == nullcontext:
+            return item
+        return item.with_changes(item=called(nullcontext, item.item))
+
+    return edit
 
 
 def _text(node: cst.Attribute) -> cst.Call:
