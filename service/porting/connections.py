@@ -8,6 +8,7 @@ in the asynchronous driver; if not, all of it stays as it is.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -76,21 +77,50 @@ class Idiom:
         return None
 
 
-def find_idiom(program: Program, mapped: set[str]) -> Idiom:
+def find_idiom(
+    program: Program, mapped: set[str], refused: dict[str, tuple[str, Site]] | None = None
+) -> Idiom:
     """Find all connections of a project, and what can be converted.
 
     Args:
+        refused: names that are not converted, with the reason and where it shows.
         mapped: the names that the user gave another name; what sqlite3 opens is only converted
             if its name is among them, since it moves to another database.
     """
     idiom = Idiom(program, mapped)
     _find_kept(idiom)
+    for name, (reason, site) in (refused or {}).items():
+        if name in idiom.kept:
+            idiom.kept[name].refusal, idiom.kept[name].refused_at = reason, site
     _find_openers(idiom)
     _find_closers(idiom)
     idiom.queries = Queries(program, idiom.removed)
     _refuse(idiom)
     _involve(idiom)
     return idiom
+
+
+def stuck(idiom: Idiom, can_await: Callable[[Site], bool]) -> dict[str, tuple[str, Site]]:
+    """Connections that are used by `async with` or `async for` where nobody can say so.
+
+    Args:
+        can_await: whether one can await at a site.
+    """
+    assert idiom.queries is not None
+    found = {}
+    for site in idiom.program.sites.values():
+        enters = site.role in {"with", "for"} or bool(site.gathers)
+        if site.node in idiom.queries.entering:
+            enters = True
+        elif site.node not in idiom.awaited or not enters:
+            continue
+        numbers = {drivers.number_of(path) for path in [*site.paths, site.gathers]}
+        if enters and not can_await(site):
+            for number in numbers:
+                kept = idiom.converted(number)
+                if kept is not None:
+                    found[kept.name] = ("it is gone through in a function that cannot await", site)
+    return found
 
 
 def numbers_in(values: Values) -> set[int]:
@@ -110,7 +140,9 @@ def _find_kept(idiom: Idiom) -> None:
     for (of, name), values in idiom.program.stored.items():
         numbers = numbers_in(values)
         if of == "flask.g" and numbers:
-            kinds = {value.kind.partition(".")[0] for value in values if isinstance(value, Instance)}
+            kinds = {
+                value.kind.partition(".")[0] for value in values if isinstance(value, Instance)
+            }
             kind = _KINDS[sorted(kinds & set(_KINDS))[0]]
             idiom.kept[name] = Kept(name, numbers, kind, of_g=True)
     for module in idiom.program.modules.values():
@@ -165,6 +197,8 @@ def _only_keeps(function: Function, idiom: Idiom) -> bool:
         elif site.functions:
             if not site.functions <= set(idiom.openers):
                 return False
+            touches = True
+        elif site.paths & set(drivers.CONNECTING):
             touches = True
         elif not all(_is_harmless(path) for path in site.paths):
             return False

@@ -96,6 +96,9 @@ NOT_WAITING = {
 }
 """Libraries that compute and wait for nothing, or nothing but files. Any other might wait."""
 
+_WAITING_IN_RETHINKDB = {"run", "connect", "close", "next", "reconnect", "repl", "__iter__"}
+"""All else in `rethinkdb` makes a query, or a part of one."""
+
 EXTENSIONS = {
     "flask_admin": "nothing known",
     "flask_apispec": "quart-schema",
@@ -165,6 +168,8 @@ def may_wait(path: str) -> bool:
     library = path.partition(".")[0]
     if library == "builtins":
         return path in WAITING_IN_STDLIB
+    if library == "rethinkdb":
+        return path.rpartition(".")[2] in _WAITING_IN_RETHINKDB
     if any(path == known or path.startswith(f"{known}.") for known in WAITING_IN_STDLIB):
         return not path.endswith(("Error", "Exception", ".Row", ".Binary", ".register_adapter"))
     return library not in NOT_WAITING and library not in sys.stdlib_module_names

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .colouring import Colours
-from .connections import find_idiom
+from .connections import find_idiom, stuck
 from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
 from .passes.blocks import detach_blocks
@@ -18,6 +18,7 @@ from .passes.functions import define_functions
 from .passes.imports import rewrite_imports
 from .passes.testsuites import rewrite_testsuites
 from .plan import Plan
+from .program import Program, Site
 from .project import read
 from .report import Kind, Report
 from .statements import Evaluation
@@ -72,8 +73,7 @@ def port(
     program = read(root, lambda done, of: tell("reading", done, of))
     Evaluation(program, lambda done, of: tell("following calls", done, of)).run()
     report = Report()
-    idiom = find_idiom(program, set(names or ()))
-    plan = Plan(program, Colours(program, idiom), report, idiom, dict(names or {}))
+    plan = _decided(program, report, dict(names or {}))
     for path, reason in program.unparsed:
         report.tell_of_file(path.as_posix(), Kind.HAND, f"cannot be parsed: {reason}")
     for step in (
@@ -94,3 +94,19 @@ def port(
     changes.sort(key=lambda change: change.path)
     report.changed = [change.path.as_posix() for change in changes]
     return Port(program.root, changes, report)
+
+
+def _decided(program: Program, report: Report, names: dict[str, str]) -> Plan:
+    """Convert as many connections as can be; what one of them needs may refuse another."""
+    refused: dict[str, tuple[str, Site]] = {}
+    while True:
+        idiom = find_idiom(program, set(names), refused)
+        colours = Colours(program, idiom)
+        found = stuck(idiom, _can_await(colours))
+        if not found.keys() - refused.keys():
+            return Plan(program, colours, report, idiom, names)
+        refused |= found
+
+
+def _can_await(colours: Colours) -> Callable[[Site], bool]:
+    return lambda site: colours.is_async(colours.owner(site))

@@ -20,7 +20,16 @@ from .program import Function, Program, Site
 from .sql import NotLiteral, Statement
 
 _FETCHING = {"fetchone": "fetchrow", "fetchall": "fetch"}
-_UNDERSTOOD = {"cursor", "execute", "fetchone", "fetchall", "commit", "rollback", "close", "__iter__"}
+_UNDERSTOOD = {
+    "cursor",
+    "execute",
+    "fetchone",
+    "fetchall",
+    "commit",
+    "rollback",
+    "close",
+    "__iter__",
+}
 _DICTS = ("dict_row", "RealDictCursor", "DictCursor", "DictRow")
 
 Edit = Callable[[Any], Any]
@@ -56,9 +65,7 @@ class _Cursor:
 @dataclass
 class _Writes:
     count: int = 0
-    commits: list[tuple[Sequence[cst.BaseStatement], int, cst.Call]] = field(
-        default_factory=list
-    )
+    commits: list[tuple[Sequence[cst.BaseStatement], int, cst.Call]] = field(default_factory=list)
     loops: int = 0
 
 
@@ -78,6 +85,8 @@ class Queries:
         """Applies the other edits to a node that moves elsewhere; set before writing."""
         self.waited: Callable[[cst.CSTNode, Any], Any] = lambda at, call: call
         """Makes a call wait, as it can be done at a node; set before writing."""
+        self.entering: set[cst.CSTNode] = set()
+        """Commits that become the end of an `async with`."""
         self.functions: dict[cst.CSTNode, Function] = {}
         self._handled: set[cst.CSTNode] = set()
         self._refusals: dict[cst.CSTNode, str] = {}
@@ -389,7 +398,9 @@ class _FunctionQueries:
         writes, commits = self.writes.count, self.writes.commits
         calls = [
             call
-            for call in m.findall(self.function.node, m.Call(func=m.Attribute(attr=m.Name("execute"))))
+            for call in m.findall(
+                self.function.node, m.Call(func=m.Attribute(attr=m.Name("execute")))
+            )
             if self.q.is_sql(call)
         ]
         if not commits:
@@ -414,7 +425,11 @@ class _FunctionQueries:
             return
         suite, index, commit = commits[0]
         first = next(
-            (i for i, each in enumerate(suite[:index]) if any(c in calls for c in m.findall(each, m.Call()))),
+            (
+                i
+                for i, each in enumerate(suite[:index])
+                if any(c in calls for c in m.findall(each, m.Call()))
+            ),
             None,
         )
         inside = [
@@ -433,6 +448,7 @@ class _FunctionQueries:
         holder: list[cst.BaseStatement] = []
         for statement in suite[first:last]:
             self._plan(statement, _collected(holder), commit)
+        self.q.entering.add(commit)
         edit = _in_transaction(self.q, commit.func.value, holder)
         self._plan(suite[last], edit, commit)
 

@@ -80,7 +80,9 @@ class Statement:
 
     def _by_name(self, given: cst.BaseExpression) -> list[cst.Arg]:
         if not isinstance(given, cst.Dict):
-            index = [cst.SubscriptElement(cst.Index(cst.SimpleString(f'"{n}"'))) for n in self._names]
+            index = [
+                cst.SubscriptElement(cst.Index(cst.SimpleString(f'"{n}"'))) for n in self._names
+            ]
             if not isinstance(given, cst.Name):
                 raise NotLiteral("its named arguments are not written out")
             return [cst.Arg(cst.Subscript(given, [element])) for element in index]

@@ -305,7 +305,9 @@ class Evaluation(Calls):
             return
         owner = function.owner
         if isinstance(function.parent, Module) or owner is not None:
-            if function.name.startswith("test") or (owner is not None and function.name in _TEST_METHODS):
+            if function.name.startswith("test") or (
+                owner is not None and function.name in _TEST_METHODS
+            ):
                 function.roles.add(TEST)
 
     def _define(self, node: cst.FunctionDef, env: Environment) -> None:

@@ -78,9 +78,7 @@ def _free_names(plan: Plan) -> None:
 
 def _variables(plan: Plan) -> dict[str, Kept]:
     return {
-        name: kept
-        for name, kept in plan.idiom.kept.items()
-        if not kept.of_g and not kept.refusal
+        name: kept for name, kept in plan.idiom.kept.items() if not kept.of_g and not kept.refusal
     }
 
 
@@ -223,9 +221,10 @@ def _tell(plan: Plan, kept: Kept) -> None:
         try:
             written = entry(plan, kept, site)
         except NotPortable as error:
-            plan.hand(site.where, site.node, f"write CONNECTIONS[{plan.name_of(kept.name)!r}]: {error}")
+            plan.hand(
+                site.where, site.node, f"write CONNECTIONS[{plan.name_of(kept.name)!r}]: {error}"
+            )
             continue
         plan.entries[plan.name_of(kept.name)] = written
         reason = f'CONNECTIONS["{plan.name_of(kept.name)}"] = {written}'
         plan.report.tell(site.where.module, site.node, Kind.CONNECTION, reason)
-
