@@ -40,6 +40,10 @@ _PROPERTIES = {
 }
 
 
+_ONLY_FLASKS = {"app_context", "test_request_context"}
+"""Methods that nothing but an app has."""
+
+
 class Attributes(Names):
     """Reading and storing attributes."""
 
@@ -74,8 +78,12 @@ class Attributes(Names):
     def attribute(self, base: Values, name: str) -> Values:
         """What an attribute of the values may be."""
         found: Values = NOTHING
+        if not base and name in _ONLY_FLASKS:
+            return one(External(f"flask.Flask.{name}"))
         for value in base:
-            if isinstance(value, External):
+            if name in _ONLY_FLASKS and value == Instance("flask.?"):
+                found |= one(External(f"flask.Flask.{name}"))
+            elif isinstance(value, External):
                 found |= types.external(f"{value.path}.{name}")
             elif isinstance(value, Instance):
                 found |= self._of_instance(value.kind, name)

@@ -12,6 +12,7 @@ from .libraries import may_wait
 from .program import Class, Function, Site
 from .registration import (
     CALLBACK,
+    TEMPLATE,
     is_transparent,
     pin_by_name,
     role_of,
@@ -34,6 +35,24 @@ from .values import (
     routines,
     something_of,
 )
+
+_HOLDING = {
+    f"builtins.{name}"
+    for name in (
+        "callable", "dict", "enumerate", "frozenset", "hasattr", "id", "isinstance", "issubclass",
+        "iter", "list", "print", "repr", "reversed", "set", "tuple", "type", "zip",
+    )
+} | {"functools.partial"}  # fmt: skip
+"""Calls that call nothing of what they are given."""
+_RENDERING = {
+    "flask.render_template",
+    "flask.render_template_string",
+    "flask.stream_template",
+    "flask.stream_template_string",
+    "jinja2.Environment.globals.update",
+    "jinja2.Environment.filters.update",
+    "jinja2.Environment.tests.update",
+}
 
 Arguments = list[tuple[str, Values]]
 
@@ -77,6 +96,8 @@ class Calls(Expressions):
         if _is_parameter(node, env):
             site.through_parameter = True
         found: Values = NOTHING
+        if any(External("asyncio.run") in values for _, values in arguments):
+            self._mark_awaited(node)
         for value in called:
             if isinstance(value, Routine):
                 site.functions.add(value.function)
@@ -139,7 +160,14 @@ class Calls(Expressions):
         role = role_of(path)
         if role is not None:
             for function in routines(everything):
-                self.take_role(function, role, site.node)
+                self.take_role(function, role, site.node, path)
+        elif path == "builtins.setattr":
+            self._setattr(arguments)
+        elif path == "threading.Thread":
+            self._start_thread(site, arguments)
+        elif path in _RENDERING:
+            for function in routines(everything):
+                self.take_role(function, TEMPLATE, site.node)
         elif not self._is_decorating(path):
             self._escape(site, arguments, path)
             self._consume(site, path, arguments)
@@ -157,6 +185,8 @@ class Calls(Expressions):
         if path in _SAME_AS_ARGUMENT:
             self._gathers(site, everything)
             return many(items(everything))
+        if path == "flask.utils.run_sync":
+            self.program.in_threads |= routines(everything)
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
             return given[0] if given else NOTHING
         if path in {"builtins.zip", "builtins.next", "builtins.map"}:
@@ -204,7 +234,7 @@ class Calls(Expressions):
         return one(something_of(path))
 
     def _is_decorating(self, path: str) -> bool:
-        return is_transparent(path) or path.startswith("builtins.is") or path == "builtins.hasattr"
+        return is_transparent(path) or path in _HOLDING
 
     def _escape(self, site: Site, arguments: Arguments, path: str = "") -> None:
         """Note which functions are handed to something that may call them, nobody knows how."""
@@ -216,8 +246,6 @@ class Calls(Expressions):
             "flask.utils.run_sync",
             "flask.stream_with_context",
         }:
-            return
-        if path in {"flask.render_template", "flask.render_template_string"}:
             return
         for _, values in arguments:
             for function in routines(values):
@@ -232,6 +260,23 @@ class Calls(Expressions):
         for value in values:
             if isinstance(value, Generated):
                 self.program.streamed.add(value.function)
+
+    def _setattr(self, arguments: Arguments) -> None:
+        if len(arguments) == 3:
+            for name in arguments[1][1]:
+                if isinstance(name, Text):
+                    self.store(arguments[0][1], name.text, arguments[2][1])
+
+    def _start_thread(self, site: Site, arguments: Arguments) -> None:
+        """What a thread is given to call, it calls with the arguments given for that."""
+        given = dict(arguments)
+        for function in routines(given.get("target", NOTHING)):
+            function.pins.setdefault("a thread calls it", site.node)
+            site.escaping.add(function)
+            for value in given.get("args", NOTHING):
+                if isinstance(value, Row):
+                    places = [("", place) for place in value.places]
+                    self._call_function(Routine(function), places)
 
     def _consume(self, site: Site, path: str, arguments: Arguments) -> None:
         """Note who iterates over a generator that it is given."""
@@ -265,9 +310,13 @@ class Calls(Expressions):
         if isinstance(node, cst.Call):
             self.program.awaited.update(arg.value for arg in node.args)
 
-    def take_role(self, function: Function, role: str, node: cst.CSTNode) -> None:
+    def take_role(
+        self, function: Function, role: str, node: cst.CSTNode, path: str = ""
+    ) -> None:
         """Note who calls a function from outside."""
         function.roles.add(role)
+        if "context_processor" in path and "shell" not in path:
+            function.roles.add("context processor")
         if role == CALLBACK:
             function.pins.setdefault("Quart calls it without awaiting it", node)
 
@@ -303,7 +352,9 @@ class Calls(Expressions):
                 role = role_of(value.path)
                 if role is not None:
                     for target in targets:
-                        self.take_role(target, role, node)
+                        self.take_role(target, role, node, value.path)
+                elif value.path == "flask.utils.run_sync":
+                    self.program.in_threads |= targets
                 elif value.path == "flask.stream_with_context":
                     self.program.streamed |= targets
                 elif not is_transparent(value.path):

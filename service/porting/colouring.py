@@ -78,6 +78,8 @@ class Colours:
 
     def needs(self, site: Site) -> bool:
         """Whether Quart, or a converted driver, gives an awaitable here."""
+        if site.node in self.program.awaited:
+            return False
         if site.node in self.idiom.awaited:
             return site.where not in self.idiom.removed
         if site.node in self.idiom.involved:
@@ -121,6 +123,8 @@ class Colours:
         return owner.module.is_test or COMMAND in owner.roles
 
     def _pin_more(self) -> None:
+        for function in self.program.in_threads:
+            function.pins.setdefault("it is run in a thread", function.node)
         for function in self.program.functions.values():
             if _is_factory(function):
                 self.factories.add(function)

@@ -12,6 +12,7 @@ from . import flask_types as types
 from .attributes import Attributes
 from .environment import Environment
 from .program import Function, Program, Read, Site
+from .registration import TEMPLATE
 from .values import (
     DATA,
     NOTHING,
@@ -402,6 +403,10 @@ class Expressions(Attributes):
             self.evaluate(target, env)
             if routines(values):
                 kept = self.evaluate(target.value, env)
+                if any(isinstance(v, External) and v.path.startswith("jinja2.") for v in kept):
+                    for function in routines(values):
+                        function.roles.add(TEMPLATE)
+                    return
                 self.assign(target.value, kept | many(values | items(kept)), env)
 
 

@@ -23,6 +23,7 @@ RETURNED = {
     **{f"{_CLIENT}.{verb}": _RESPONSE for verb in _VERBS},
     f"{_CLIENT}.?": _RESPONSE,
     f"{_CLIENT}.session_transaction": "flask.testing.SessionTransaction",
+    f"{_APP}._get_current_object": _APP,
     f"{_APP}.app_context": "flask.ctx.AppContext",
     f"{_APP}.ensure_async": "flask.async_function",
     f"{_APP}.finalize_request": _RESPONSE,
@@ -118,6 +119,8 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "flask.typing.TestClientProtocol": _CLIENT,
     "flask.views.MethodView": "flask.views.MethodView",
     "flask.wrappers.response.Response": _RESPONSE,
+    "werkzeug.test.Client": _CLIENT,
+    "werkzeug.test.TestResponse": _RESPONSE,
     "flask.datastructures.FileStorage": "werkzeug.datastructures.FileStorage",
     "werkzeug.FileStorage": "werkzeug.datastructures.FileStorage",
     "werkzeug.local.LocalProxy": "werkzeug.local.LocalProxy",
@@ -129,6 +132,8 @@ def canonical(path: str) -> str:
     """A path as Flask has it at the top, if it is one of Flask's or Quart's."""
     if path.startswith("quart.") or path == "quart":
         path = "flask" + path[len("quart") :]
+    elif path.startswith("sqlite3.dbapi2."):
+        path = path.replace("dbapi2.", "", 1)
     return _SAME.get(path, path)
 
 

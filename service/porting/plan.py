@@ -65,15 +65,14 @@ class Plan:
         """The new source of every module that changes."""
         found = {}
         for module, edits in self._edits.items():
-            source = edits.apply()
-            if source == module.source:
-                continue
             try:
+                source = edits.apply()
                 compile(source, module.path, "exec", dont_inherit=True)
-            except SyntaxError as error:
-                reason = f"left as it is, since what came out has a mistake: {error.msg}"
+            except (SyntaxError, cst.CSTValidationError) as error:
+                reason = f"left as it is, since what came out is not Python: {error}"
                 self.report.tell_of_file(module.path.as_posix(), Kind.HAND, reason)
-            else:
+                continue
+            if source != module.source:
                 found[module] = source
         return found
 

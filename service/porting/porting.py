@@ -14,6 +14,7 @@ from .passes.blocks import detach_blocks
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
 from .passes.environs import rewrite_environs
+from .passes.files import rewrite_files
 from .passes.functions import define_functions
 from .passes.imports import rewrite_imports
 from .passes.testsuites import rewrite_testsuites
@@ -82,6 +83,7 @@ def port(
         rewrite_imports,
         rewrite_applications,
         rewrite_environs,
+        rewrite_files,
         detach_blocks,
         await_calls,
         define_functions,

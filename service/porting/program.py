@@ -263,6 +263,8 @@ class Program:
     """Where connections are read from `g`, or from a variable of a module."""
     handlers: dict[cst.CSTNode, tuple[Function | Module, Values]] = field(default_factory=dict)
     """What each `except` catches."""
+    in_threads: set[Function] = field(default_factory=set)
+    """Functions that are handed to something which runs them in a thread."""
     streamed: set[Function] = field(default_factory=set)
     """Generator functions that run in the context of their request after it."""
     withs: list[cst.With] = field(default_factory=list)

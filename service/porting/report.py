@@ -92,6 +92,8 @@ class Report:
                 PositionProvider
             )
             for node, kind, reason in found:
+                if node not in positions:
+                    continue  # in an annotation that is a string
                 line = positions[node].start.line
                 lines.add(Line(module.path.as_posix(), line, kind.value, reason))
         return sorted(lines)

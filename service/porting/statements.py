@@ -10,7 +10,7 @@ from . import flask_types as types
 from .calls import Calls
 from .environment import Environment
 from .program import Block, Class, Function, Module, Program
-from .registration import CONTEXT_MANAGER, FIXTURE, HOOK, TEMPLATE, TEST, VIEW, pin_by_name
+from .registration import CALLBACK, CONTEXT_MANAGER, FIXTURE, HOOK, TEMPLATE, TEST, VIEW, pin_by_name
 from .values import (
     DATA,
     NOTHING,
@@ -41,6 +41,7 @@ class Evaluation(Calls):
     def __init__(self, program: Program, tell: Callable[[int, int], None] | None = None) -> None:
         super().__init__(program)
         self._seen: set[cst.With] = set()
+        self._parsed: dict[cst.CSTNode, cst.BaseExpression] = {}
         self._tell = tell or (lambda done, of: None)
 
     def run(self) -> None:
@@ -79,6 +80,9 @@ class Evaluation(Calls):
             self._returned(function, self.evaluate(function.node.body, env))
         else:
             self.block(function.node.body.body, env)
+        if "context processor" in function.roles:
+            for given in routines(function.returns):
+                given.roles.add(TEMPLATE)
 
     def _parameter(self, function: Function, name: str) -> Values:
         found: Values = NOTHING
@@ -103,7 +107,7 @@ class Evaluation(Calls):
 
     def _given(self, function: Function, name: str) -> Values:
         """What Quart passes: to a view, parts of the URL; to a hook, a response or an error."""
-        if VIEW in function.roles or TEMPLATE in function.roles:
+        if function.roles & {VIEW, TEMPLATE, CALLBACK}:
             return DATA
         if HOOK in function.roles:
             if any(
@@ -118,6 +122,14 @@ class Evaluation(Calls):
     def objects_of(self, annotation: cst.BaseExpression, env: Environment) -> Values:
         """The objects that an annotation promises."""
         found: Values = NOTHING
+        if isinstance(annotation, cst.SimpleString):
+            if annotation not in self._parsed:
+                try:
+                    parsed = cst.parse_expression(str(annotation.evaluated_value))
+                except cst.ParserSyntaxError:
+                    parsed = cst.Name("object")
+                self._parsed[annotation] = parsed
+            annotation = self._parsed[annotation]
         for value in self.evaluate(annotation, env):
             if isinstance(value, Type):
                 found |= one(Object(value.of))
@@ -228,7 +240,7 @@ class Evaluation(Calls):
                 if isinstance(value, Instance):
                     site.paths.add(value.kind)
                     if value.kind in {"flask.ctx.AppContext", "flask.ctx.RequestContext"}:
-                        env.block = env.block or self._block_of(node, env)
+                        env.block = site.block = env.block or self._block_of(node, env)
                 elif isinstance(value, Generated):
                     site.functions.add(value.function)
             if item.asname is not None:

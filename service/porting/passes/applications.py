@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import libcst as cst
 
@@ -154,6 +155,23 @@ def _connect(plan: Plan) -> None:
             if any("os." in entry for entry in plan.entries.values()):
                 edits.need("os")
         edits.change(last, _followed_by(source))
+        if _wants_json(plan):
+            request = edits.need("service.porting.requests", "PortedRequest")
+            edits.change(line, _followed_by([f"{target}.request_class = {request}"]))
+
+
+def _wants_json(plan: Plan) -> bool:
+    """Whether the app leaves it to Flask to refuse what is not JSON."""
+    for site in plan.program.sites.values():
+        if site.where.module.is_test:
+            continue
+        if site.role == "attribute" and "flask.Request.json" in site.paths:
+            return True
+        if "flask.Request.get_json" in site.paths and isinstance(site.node, cst.Call):
+            given = {arg.keyword.value for arg in site.node.args if arg.keyword}
+            if not given & {"silent", "force"} and not site.node.args:
+                return True
+    return False
 
 
 def _entries(plan: Plan, app: str) -> str:
@@ -209,7 +227,11 @@ def _target(line: cst.SimpleStatementLine) -> str | None:
 
 
 def _followed_by(source: list[str]) -> Callable[[cst.BaseStatement], object]:
-    return lambda old: cst.FlattenSentinel([old, *(statement(each) for each in source)])
+    def edit(old: Any) -> object:
+        before = list(old) if isinstance(old, cst.FlattenSentinel) else [old]
+        return cst.FlattenSentinel([*before, *(statement(each) for each in source)])
+
+    return edit
 
 
 class _Guard(cst.CSTVisitor):

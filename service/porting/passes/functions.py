@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 import libcst.matchers as m
 
-from ..nodes import dotted, statement, with_keyword
+from ..nodes import dotted, statement, with_keyword, wrapped
 from ..plan import Plan, paths
 from ..program import Class, Function
 from ..registration import COMMAND, CONTEXT_MANAGER, TEMPLATE, VIEW
@@ -31,9 +31,29 @@ def define_functions(plan: Plan) -> None:
                 function.module, node, Kind.THREAD, f"{function.label} stays in a thread: {reason}"
             )
         if function in plan.colours.threaded and TEMPLATE in function.roles:
-            plan.hand(function, function.node, f"templates call {function.label} on the event loop")
+            _leave_the_loop(plan, function)
     _unittest(plan)
     _count(plan)
+
+
+def _leave_the_loop(plan: Plan, function: Function) -> None:
+    """Templates are rendered on the event loop: what they call goes to a thread from there."""
+    if function in plan.program.in_threads:
+        return
+    edits = plan.edits(function.module)
+    called_here = any(function in site.functions for site in plan.sites("call"))
+    if called_here:
+        plan.hand(function, function.node, f"templates call {function.label} on the event loop")
+        return
+    run_sync = edits.need("quart.utils", "run_sync")
+    if isinstance(function.node, cst.FunctionDef):
+        decorator = cst.Decorator(cst.Name(run_sync))
+        edits.change(
+            function.node,
+            lambda old: old.with_changes(decorators=[*old.decorators, decorator]),
+        )
+    else:
+        edits.change(function.node, lambda old: wrapped(run_sync, old))
 
 
 def _matters(plan: Plan, function: Function) -> bool:
