@@ -28,6 +28,7 @@ OPENED_DIRECTLY = {
 """Quart opens these asynchronously; a plain `open` of the same path does, too."""
 
 _ASYNCHRONOUS = {"flask.async_function", "flask.testing.FlaskClient.?", "flask.Response.text"}
+_BRIDGE = {"service.connections.run", "service.connections.get_db_sync"}
 _UNITTEST_SYNC = {"setUpClass", "tearDownClass", "setup_method", "teardown_method", "setup_class"}
 
 Owner = Function | Module | Block
@@ -108,6 +109,8 @@ class Colours:
         """Why a call at this site may block, if it may."""
         if site.node in self.idiom.involved or site.where in self.idiom.removed:
             return None
+        if site.paths & _BRIDGE:
+            return "it waits over the bridge"
         for path in sorted(site.paths):
             if site.role in {"call", "for"} and may_wait(path):
                 shown = plain(path).replace(".?", "").removesuffix(".__iter__")
@@ -251,7 +254,8 @@ class Colours:
                     continue
                 if owner not in self.threaded and self.can_be_async(owner):
                     continue
-                if self.needs(site) or any(f in self.bridged for f in site.functions):
+                bridge = self.needs(site) or bool(site.paths & _BRIDGE)
+                if bridge or any(f in self.bridged for f in site.functions):
                     self.bridged.add(owner)
                     grown = True
 

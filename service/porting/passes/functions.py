@@ -154,7 +154,8 @@ def _has_context(function: Function) -> bool:
 def _keep_context(plan: Plan, function: Function) -> None:
     """Flask's `app.cli.command` enters the app context by itself; Quart's has to be told."""
     node = function.node
-    if not isinstance(node, cst.FunctionDef):
+    every = {path for values in function.decorators for path in paths(values)}
+    if not isinstance(node, cst.FunctionDef) or "flask.cli.pass_script_info" in every:
         return
     for decorator, values in zip(reversed(node.decorators), function.decorators, strict=True):
         found = paths(values)
