@@ -9,6 +9,7 @@ from . import flask_types as types
 from .environment import Environment
 from .evaluation import Expressions
 from .libraries import may_wait
+from .narrowing import opened_for
 from .program import Class, Function, Site
 from .registration import (
     CALLBACK,
@@ -44,6 +45,10 @@ _HOLDING = {
     )
 } | {"functools.partial"}  # fmt: skip
 """Calls that call nothing of what they are given."""
+_CALLING_METHODS = {
+    f"builtins.{name}"
+    for name in ("abs", "bool", "bytes", "float", "hash", "int", "iter", "len", "next", "repr", "str")
+}
 _RENDERING = {
     "flask.render_template",
     "flask.render_template_string",
@@ -139,6 +144,23 @@ class Calls(Expressions):
                 self.changed |= function.bind(how, values)
         if function.is_generator:
             return one(Generated(function))
+        return self._narrowed(function, arguments)
+
+    def _narrowed(self, function: Function, arguments: Arguments) -> Values:
+        """What it returns, or only the connection that its first argument names."""
+        connections = [
+            value
+            for value in function.returns
+            if isinstance(value, Instance) and drivers.number_of(value.kind) is not None
+        ]
+        if len(connections) > 1 and arguments:
+            for value in arguments[0][1]:
+                if isinstance(value, Text):
+                    found: Values = NOTHING
+                    for name in opened_for(function, value.text):
+                        found |= self.program.stored.get(("flask.g", name), NOTHING)
+                    if found:
+                        return found
         return function.returns
 
     def _construct(self, site: Site, of: Class, arguments: Arguments) -> Values:
@@ -156,6 +178,7 @@ class Calls(Expressions):
         path = types.canonical(path)
         site.paths.add(path)
         given = [values for _, values in arguments]
+        self._implicit(site, path, given)
         everything = frozenset().union(*given)
         role = role_of(path)
         if role is not None:
@@ -168,8 +191,9 @@ class Calls(Expressions):
         elif path in _RENDERING:
             for function in routines(everything):
                 self.take_role(function, TEMPLATE, site.node)
-        elif not self._is_decorating(path):
-            self._escape(site, arguments, path)
+        else:
+            if not self._is_decorating(path):
+                self._escape(site, arguments, path)
             self._consume(site, path, arguments)
         if path in _AWAITING or path.startswith("service.connections."):
             self._mark_awaited(site.node)
@@ -225,6 +249,14 @@ class Calls(Expressions):
             if isinstance(value, Instance) and drivers.iterated(value.kind):
                 site.gathers = value.kind
 
+    def _implicit(self, site: Site, path: str, given: list[Values]) -> None:
+        """`str(x)`, `len(x)` and the like call a method of `x`."""
+        if path in _CALLING_METHODS and given:
+            for value in given[0]:
+                if isinstance(value, Object):
+                    name = path.removeprefix("builtins.")
+                    site.functions.update(self.methods(value.of, f"__{name}__"))
+
     def _result_of(self, path: str) -> Values:
         known = types.returned(path)
         if known is not None:
@@ -250,7 +282,7 @@ class Calls(Expressions):
         for _, values in arguments:
             for function in routines(values):
                 site.escaping.add(function)
-                what = path.removeprefix("builtins.") or "code that is not known"
+                what = path.removeprefix("builtins.").removeprefix("?.") or "unknown code"
                 if function.module.is_test and not path:
                     continue
                 function.pins.setdefault(f"it is handed to {what}", site.node)

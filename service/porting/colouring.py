@@ -125,6 +125,10 @@ class Colours:
             return True
         return owner.module.is_test or COMMAND in owner.roles
 
+    def is_called(self, function: Function) -> bool:
+        """Whether the project calls it."""
+        return bool(self._callers[function])
+
     def _pin_more(self) -> None:
         for function in self.program.in_threads:
             function.pins.setdefault("it is run in a thread", function.node)

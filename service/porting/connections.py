@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from . import drivers
+from .narrowing import opened_for
 from .nodes import text_of
 from .program import Function, Module, Program, Read, Site
 from .queries import Queries
@@ -96,6 +97,7 @@ def find_idiom(
     _find_closers(idiom)
     idiom.queries = Queries(program, idiom.removed)
     _refuse(idiom)
+    _refuse_together(idiom)
     _involve(idiom)
     return idiom
 
@@ -299,7 +301,7 @@ def _refuse_call(idiom: Idiom, site: Site, function: Function) -> None:
     names = idiom.openers[function]
     if site.role != "call" or not isinstance(site.node, cst.Call):
         return
-    name = _wanted(site.node, names)
+    name = _wanted(function, site.node, names)
     if name is None or function in site.escaping:
         for each in names:
             kept = idiom.kept[each]
@@ -308,11 +310,36 @@ def _refuse_call(idiom: Idiom, site: Site, function: Function) -> None:
                 kept.refused_at = site
 
 
-def _wanted(call: cst.Call, names: set[str]) -> str | None:
+def _wanted(function: Function, call: cst.Call, names: set[str]) -> str | None:
     given = text_of(call.args[0].value) if call.args else None
     if given is not None:
-        return given if given in names else None
+        names = opened_for(function, given) & names or {given} & names
     return next(iter(names)) if len(names) == 1 else None
+
+
+def _refuse_together(idiom: Idiom) -> None:
+    """What one function opens, or closes, is converted as a whole."""
+    groups = [set(names) for names in idiom.openers.values()]
+    for function in idiom.closers:
+        groups.append(
+            {
+                kept.name
+                for site in idiom.program.sites.values()
+                if site.where is function
+                for path in site.paths
+                if (kept := _kept_of(idiom, drivers.number_of(path))) is not None
+            }
+        )
+    grown = True
+    while grown:
+        grown = False
+        for group in groups:
+            refused = [idiom.kept[name] for name in group if idiom.kept[name].refusal]
+            for name in group if refused else ():
+                if not idiom.kept[name].refusal:
+                    idiom.kept[name].refusal = f"{refused[0].name!r} is opened or closed with it"
+                    idiom.kept[name].refused_at = refused[0].refused_at
+                    grown = True
 
 
 def _involve(idiom: Idiom) -> None:
@@ -345,7 +372,7 @@ def _involve(idiom: Idiom) -> None:
             idiom.awaited.add(site.node)
         for function in site.functions & set(idiom.openers):
             if site.role == "call" and isinstance(site.node, cst.Call):
-                name = _wanted(site.node, idiom.openers[function])
+                name = _wanted(function, site.node, idiom.openers[function])
                 if name is not None:
                     idiom.opener_calls[site.node] = (site, name)
                     idiom.involved.add(site.node)

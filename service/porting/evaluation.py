@@ -338,6 +338,9 @@ class Expressions(Attributes):
         for value in values:
             if isinstance(value, Generated):
                 self.site(node, env, "for").functions.add(value.function)
+            elif isinstance(value, Object):
+                for method in self.methods(value.of, "__iter__"):
+                    self.site(node, env, "call").functions.add(method)
             elif isinstance(value, Instance):
                 self.site(node, env, "for").paths.add(f"{value.kind}.__iter__")
         self.assign(target, items(values), env, quietly=quietly)

@@ -54,9 +54,32 @@ def set_right(node: cst.CSTNode) -> cst.CSTNode:
         # An asynchronous generator is no iterable for `any`, `sum`, `sorted` and the like.
         comprehension = cst.ListComp(node.elt, node.for_in, lpar=node.lpar[1:], rpar=node.rpar[1:])
         return comprehension
+    if isinstance(node, cst.IndentedBlock | cst.Module):
+        return _with_comments_moved(node)
     if isinstance(node, cst.AugAssign) and isinstance(node.target, cst.Await | cst.Call):
         return _assigned_anew(node)
     return node
+
+
+def without_statement(line: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
+    """What is left of a line that goes: its comments, for the statement after it."""
+    return cst.SimpleStatementLine([], leading_lines=line.leading_lines)
+
+
+def _with_comments_moved(block: cst.IndentedBlock | cst.Module) -> cst.CSTNode:
+    kept: list[cst.BaseStatement] = []
+    comments: list[cst.EmptyLine] = []
+    for each in block.body:
+        if isinstance(each, cst.SimpleStatementLine) and not each.body:
+            comments += each.leading_lines
+        elif isinstance(each, cst.BaseStatement):
+            if comments:
+                each = each.with_changes(leading_lines=[*comments, *each.leading_lines])  # type: ignore[attr-defined]
+                comments = []
+            kept.append(each)
+    if len(kept) == len(block.body):
+        return block
+    return block.with_changes(body=kept, footer=[*comments, *block.footer])
 
 
 def _assigned_anew(node: cst.AugAssign) -> cst.Assign:

@@ -15,7 +15,14 @@ import libcst as cst
 import libcst.matchers as m
 
 from . import drivers
-from .nodes import body_of, called, in_parentheses, in_parentheses_if_awaited
+from .nodes import (
+    body_of,
+    called,
+    in_parentheses,
+    in_parentheses_if_awaited,
+    set_right,
+    without_statement,
+)
 from .program import Function, Program, Site
 from .sql import NotLiteral, Statement
 
@@ -493,6 +500,10 @@ class _Rewriting:
 
 
 def _remove(node: cst.CSTNode) -> object:
+    if isinstance(node, cst.SimpleStatementLine) and any(
+        line.comment for line in node.leading_lines
+    ):
+        return without_statement(node)
     return cst.RemoveFromParent()
 
 
@@ -517,6 +528,8 @@ def _in_transaction(
     def edit(node: Any) -> object:
         connection = in_parentheses_if_awaited(queries.rewritten(of))
         item = cst.WithItem(cst.Call(cst.Attribute(connection, cst.Name("transaction"))))
-        return cst.With([item], cst.IndentedBlock(holder), asynchronous=cst.Asynchronous())
+        body = set_right(cst.IndentedBlock(holder))
+        assert isinstance(body, cst.IndentedBlock)
+        return cst.With([item], body, asynchronous=cst.Asynchronous())
 
     return edit

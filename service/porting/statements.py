@@ -243,6 +243,10 @@ class Evaluation(Calls):
                         env.block = site.block = env.block or self._block_of(node, env)
                 elif isinstance(value, Generated):
                     site.functions.add(value.function)
+                elif isinstance(value, Object):
+                    for name in ("__enter__", "__exit__"):
+                        entering = self.site(node, env, "call")
+                        entering.functions.update(self.methods(value.of, name))
             if item.asname is not None:
                 self.assign(item.asname.name, self._entered(values), env)
         self._suite(node.body, env)

@@ -54,23 +54,24 @@ def _assigned(block: Block) -> list[str]:
 
 def _detached(names: list[str], of_module: bool) -> Callable[[cst.With], object]:
     def edit(node: cst.With) -> object:
-        body = list(body_of(node.body))
+        declared: list[cst.BaseStatement] = []
         before: list[cst.BaseStatement] = []
         if names:
-            listed = ", ".join(names)
-            if of_module:
-                body = [statement(f"global {listed}"), *body]
-            else:
-                body = [statement(f"nonlocal {listed}"), *body]
-                before = [statement(f"{' = '.join(names)} = None")]
+            declared = [statement(f"{'global' if of_module else 'nonlocal'} {', '.join(names)}")]
+        if names and not of_module:
+            before = [statement(f"{' = '.join(names)} = None")]
         entered = node.with_changes(
-            asynchronous=cst.Asynchronous(), body=cst.IndentedBlock(body), leading_lines=[]
+            asynchronous=cst.Asynchronous(),
+            body=cst.IndentedBlock(body_of(node.body)),
+            leading_lines=[],
         )
-        define = statement("async def in_context():\n    pass\n")
-        run = statement(f"with ThreadPoolExecutor(1) as thread:\n    {_RUN}\n")
-        define = define.with_changes(
-            body=cst.IndentedBlock([entered]),
-            leading_lines=node.leading_lines,
+        blank = [cst.EmptyLine(indent=False)] * (2 if of_module else 1)
+        define = statement("async def in_context():\n    pass\n").with_changes(
+            body=cst.IndentedBlock([*declared, entered]),
+            leading_lines=[*blank, *(line for line in node.leading_lines if line.comment)],
+        )
+        run = statement(f"with ThreadPoolExecutor(1) as thread:\n    {_RUN}\n").with_changes(
+            leading_lines=blank
         )
         return cst.FlattenSentinel([*before, define, run])
 

@@ -57,7 +57,9 @@ def _leave_the_loop(plan: Plan, function: Function) -> None:
 
 
 def _matters(plan: Plan, function: Function) -> bool:
-    return not function.is_lambda or function in plan.colours.bridged
+    if function in plan.colours.bridged or function.roles:
+        return True
+    return not function.is_lambda and plan.colours.is_called(function)
 
 
 def _define(plan: Plan, function: Function) -> None:
@@ -110,6 +112,9 @@ def _command(plan: Plan, function: Function) -> None:
         last = (
             "return asyncio.run(main())" if m.findall(inner, m.Return()) else "asyncio.run(main())"
         )
+        blank = [cst.EmptyLine(indent=False)]
+        run = statement(last).with_changes(leading_lines=blank)
+        inner = inner.with_changes(leading_lines=blank if doc else [])
         params = old.params
         decorators = [
             d for d, o in zip(old.decorators, node.decorators, strict=True) if o not in removed
@@ -121,7 +126,7 @@ def _command(plan: Plan, function: Function) -> None:
         return old.with_changes(
             decorators=decorators,
             params=params,
-            body=cst.IndentedBlock([*doc, inner, statement(last)]),
+            body=cst.IndentedBlock([*doc, inner, run]),
         )
 
     edits.change(node, edit)

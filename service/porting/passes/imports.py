@@ -84,7 +84,7 @@ class _Imports(cst.CSTVisitor):
             self.edits.imports.add((TESTING, _CLIENTS[dotted(alias.name)], bound))
         parts = [
             node.with_changes(
-                module=as_dotted(of), names=_without_last_comma(names), lpar=lpar, rpar=rpar
+                module=as_dotted(of), names=_without_last_comma(names, node.names[-1]), lpar=lpar, rpar=rpar
             )
             for of, names, lpar, rpar in (
                 (new, moved, node.lpar, node.rpar),
@@ -129,8 +129,12 @@ def _replacement(parts: list[cst.ImportFrom]) -> object:
     return parts[0] if len(parts) == 1 else cst.FlattenSentinel(parts)
 
 
-def _without_last_comma(names: list[cst.ImportAlias]) -> list[cst.ImportAlias]:
-    return [*names[:-1], names[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)] if names else []
+def _without_last_comma(
+    names: list[cst.ImportAlias], last: cst.ImportAlias
+) -> list[cst.ImportAlias]:
+    if not names or names[-1] is last:
+        return names
+    return [*names[:-1], names[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)]
 
 
 def _module(name: str) -> ModuleType | None:

@@ -1,0 +1,78 @@
+"""Every case of `tests/porting/cases`: what comes out, that it compiles, and that it stays so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service.porting.porting import port
+
+from .cases import CASES, Case
+
+every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+def project(folder: Path, files: dict[str, str]) -> Path:
+    """These files, in a folder."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def written(folder: Path) -> dict[str, str]:
+    """The files of a folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@every_case
+def test_it_comes_out_as_written(case: Case, tmp_path: Path) -> None:
+    found = port(project(tmp_path, case.before), case.names)
+    assert written(tmp_path) == case.before
+    found.write()
+    assert written(tmp_path) == case.expected
+    assert [str(line) for line in found.report.lines()] == case.report
+
+
+@every_case
+def test_it_compiles(case: Case) -> None:
+    for name, text in case.expected.items():
+        if name.endswith(".py"):
+            compile(text, name, "exec", dont_inherit=True)
+
+
+@every_case
+def test_a_second_time_changes_nothing(case: Case, tmp_path: Path) -> None:
+    assert port(project(tmp_path, case.expected), case.names).changes == []
+
+
+def test_line_ends_and_a_byte_order_mark_are_kept(tmp_path: Path) -> None:
+    source = "from flask import Flask\r\n\r\napp = Flask(__name__)  # \xfc\r\n"
+    (tmp_path / "app.py").write_bytes(source.encode())
+    port(tmp_path).write()
+    after = (tmp_path / "app.py").read_bytes().decode()
+    assert "app = Quart(__name__)  # \xfc\r\n" in after
+    assert after.count("\n") == after.count("\r\n")
+
+
+def test_a_file_that_is_not_python_is_reported_and_left(tmp_path: Path) -> None:
+    broken = "from flask import Flask\nprint 'so long ago'\n"
+    project(tmp_path, {"app.py": "import flask\n", "old.py": broken})
+    found = port(tmp_path)
+    found.write()
+    assert (tmp_path / "old.py").read_text() == broken
+    assert (tmp_path / "app.py").read_text() == "import quart\n"
+    (line,) = found.report.lines()
+    assert (line.file, line.kind) == ("old.py", "hand")
+
+
+def test_what_is_installed_or_hidden_is_left(tmp_path: Path) -> None:
+    elsewhere = [".hidden/a.py", "node_modules/a.py", "env3/lib/a.py", "build/a.py"]
+    files = dict.fromkeys([*elsewhere, "app.py"], "import flask\n") | {"env3/pyvenv.cfg": ""}
+    assert port(project(tmp_path, files)).report.changed == ["app.py"]

@@ -1,0 +1,75 @@
+"""``service port``, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from time import monotonic
+
+from service.porting.porting import port
+
+from ..command import running
+from .test_cases import project, written
+
+APP = """from flask import Flask, render_template
+
+app = Flask(__name__)
+
+
+@app.route("/")
+def index():
+    return render_template("index.html")
+"""
+
+
+async def test_without_write_it_shows_a_diff_and_exits_with_1(tmp_path: Path) -> None:
+    project(tmp_path, {"app.py": APP})
+    async with running("port", str(tmp_path)) as command:
+        status, errors = await command.ended()
+    assert (status, errors) == (1, "")
+    assert command.lines[:3] == ["--- a/app.py", "+++ b/app.py", "@@ -1,8 +1,10 @@"]
+    assert '+    return await render_template("index.html")' in command.lines
+    assert command.lines[-2] == "routes: 1 ported, 0 left sync, 0 needing a hand"
+    assert written(tmp_path) == {"app.py": APP}
+
+
+async def test_with_write_it_writes_and_there_is_nothing_more_to_do(tmp_path: Path) -> None:
+    project(tmp_path, {"app.py": APP})
+    async with running("port", "--write", str(tmp_path)) as command:
+        assert await command.ended() == (0, "")
+    assert "@@" not in "".join(command.lines)
+    assert "await render_template" in (tmp_path / "app.py").read_text()
+    async with running("port", str(tmp_path)) as command:
+        assert await command.ended() == (0, "")
+
+
+async def test_json_is_for_programs(tmp_path: Path) -> None:
+    project(tmp_path, {"app.py": APP.replace("flask import", "flask import escape,")})
+    async with running("port", "--json", str(tmp_path / "app.py")) as command:
+        assert (await command.ended())[0] == 1
+    told = json.loads("\n".join(command.lines))
+    assert told["routes"] == {"ported": 1, "left_sync": 0, "by_hand": 0}
+    assert told["changed"] == ["app.py"]
+
+
+async def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
+    for arguments, expected in [
+        ([str(tmp_path)], f"Error: {tmp_path}: no Python file is here"),
+        (["--map", "db", str(tmp_path)], "'db': write OLD=NEW, as in db=a"),
+        ([str(tmp_path / "none")], "does not exist"),
+    ]:
+        async with running("port", *arguments) as command:
+            status, errors = await command.ended()
+        assert status in {1, 2}
+        assert expected in errors.splitlines()[-1]
+
+
+def test_20_000_lines_take_less_than_a_minute(tmp_path: Path) -> None:
+    applications = Path(__file__).parent / "applications"
+    source = (applications / "toolbox" / "toolbox.py").read_text()
+    count = -(-20_000 // source.count("\n"))
+    project(tmp_path, {f"part{number}/toolbox.py": source for number in range(count)})
+    began = monotonic()
+    found = port(tmp_path)
+    assert len(found.changes) == count
+    assert monotonic() - began < 60
