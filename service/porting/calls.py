@@ -33,6 +33,7 @@ from .values import (
     items,
     many,
     one,
+    ordered,
     routines,
     something_of,
 )
@@ -103,7 +104,7 @@ class Calls(Expressions):
         found: Values = NOTHING
         if any(External("asyncio.run") in values for _, values in arguments):
             self._mark_awaited(node)
-        for value in called:
+        for value in ordered(called):
             if isinstance(value, Routine):
                 site.functions.add(value.function)
                 found |= self._call_function(value, arguments)
@@ -379,7 +380,7 @@ class Calls(Expressions):
                 target.pins.setdefault("its decorator is not known", node)
             return values
         result: Values = NOTHING
-        for value in by:
+        for value in ordered(by):
             if isinstance(value, External):
                 role = role_of(value.path)
                 if role is not None:

@@ -225,7 +225,7 @@ class Colours:
                     continue
                 if self.tolerates_blocking(owner) or self._may_hop(site):
                     continue
-                for function in site.functions | site.escaping:
+                for function in sorted(site.functions | site.escaping, key=_place):
                     if function in self.threaded and not self._is_lazy(site, function):
                         self._keep(owner, site.node, f"{function.label} stays in a thread")
                         grown |= owner in self.threaded
@@ -262,6 +262,11 @@ class Colours:
                 if bridge or any(f in self.bridged for f in site.functions):
                     self.bridged.add(owner)
                     grown = True
+
+
+def _place(function: Function) -> tuple[str, str]:
+    """An order that is the same every time."""
+    return function.module.name, function.label
 
 
 def _is_factory(function: Function) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .flask_types import external
 from .program import Block, Class, Function, Module, Program, Scope
-from .values import NOTHING, External, ModuleValue, Values, one
+from .values import DATA, NOTHING, External, ModuleValue, Values, one
 
 
 @dataclass
@@ -71,7 +71,9 @@ class Names:
                     if name in other.bindings:
                         return other.bindings[name]
             scope = scope.parent
-        if hasattr(builtins, name):
+        if name in {"True", "False"}:
+            return DATA
+        if name != "None" and hasattr(builtins, name):
             return one(External(f"builtins.{name}"))
         return NOTHING
 

@@ -112,9 +112,15 @@ class Queries:
                 ),
             )
             for module in program.modules.values()
+            if "autocommit" in module.source
         )
+        speaking = {
+            site.where
+            for site in program.sites.values()
+            if any(drivers.number_of(path) for path in site.paths)
+        }
         for function in list(program.functions.values()):
-            if function not in removed and isinstance(function.node, cst.FunctionDef):
+            if function in speaking - removed and isinstance(function.node, cst.FunctionDef):
                 _FunctionQueries(self, function).run()
 
     def refusal(self, site: Site) -> str:

@@ -70,8 +70,22 @@ class Edits:
                 ImportItem(module, name, alias)
                 for module, name, alias in sorted(self.imports, key=str)
             ]
-            tree = AddImportsVisitor(CodemodContext(), items).transform_module(tree)
+            tree = _with_imports(tree, items)
         return tree.code
+
+
+def _with_imports(tree: cst.Module, items: list[ImportItem]) -> cst.Module:
+    """Add imports to the first block of them; only that is gone through, for speed."""
+    end = 0
+    for number, line in enumerate(tree.body):
+        if not isinstance(line, cst.SimpleStatementLine):
+            break
+        if not isinstance(line.body[0], cst.Import | cst.ImportFrom) and number > 0:
+            break
+        end = number + 1
+    head = tree.with_changes(body=tree.body[:end], footer=[])
+    head = AddImportsVisitor(CodemodContext(), items).transform_module(head)
+    return head.with_changes(body=[*head.body, *tree.body[end:]], footer=tree.footer)
 
 
 class _Rewriter(cst.CSTTransformer):

@@ -147,3 +147,17 @@ def routines(values: Values) -> set[Function]:
         if isinstance(value, Many | Row):
             found |= routines(items(one(value)))
     return found
+
+
+def ordered(values: Values) -> list[Value]:
+    """The values in an order that is the same every time."""
+    return sorted(values, key=_place) if len(values) > 1 else list(values)
+
+
+def _place(value: Value) -> tuple[str, str]:
+    for name in ("path", "kind", "text"):
+        text = getattr(value, name, None)
+        if text is not None:
+            return type(value).__name__, text
+    of = getattr(value, "function", None) or getattr(value, "of", None)
+    return type(value).__name__, f"{of.module.name}.{of.name}" if of is not None else ""

@@ -67,6 +67,8 @@ def _gone(plan: Plan, values: Values) -> bool:
 
 def _free_names(plan: Plan) -> None:
     """Imports of what is removed go, too."""
+    if not plan.idiom.removed and not _variables(plan):
+        return
     for module in plan.program.modules.values():
         edits = plan.edits(module)
         variables = _variables(plan)

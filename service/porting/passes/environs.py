@@ -26,7 +26,8 @@ _REASON = "request.scope is what an ASGI request has for environ, with other key
 def rewrite_environs(plan: Plan) -> None:
     """Make out the edits for what is read from `request.environ`."""
     for module in plan.program.modules.values():
-        module.tree.visit(_Environs(plan, module))
+        if ".environ" in module.source:
+            module.tree.visit(_Environs(plan, module))
 
 
 class _Environs(cst.CSTVisitor):
