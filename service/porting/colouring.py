@@ -17,7 +17,7 @@ from .drivers import plain
 from .libraries import may_wait
 from .program import Block, Function, Module, Program, Site
 from .registration import AWAITS, COMMAND, CONTEXT_MANAGER, FIXTURE, HOOK, RECEIVER, TEST, VIEW
-from .values import Instance
+from .values import Instance, Object
 
 ENTERED_HERE = ENTERED | {"flask.testing.SessionTransaction"}
 OPENED_DIRECTLY = {
@@ -124,6 +124,10 @@ class Colours:
         if isinstance(owner, Module | Block):
             return True
         return owner.module.is_test or COMMAND in owner.roles
+
+    def sites(self, function: Function) -> list[Site]:
+        """What a function calls and reads."""
+        return self._sites[function]
 
     def is_called(self, function: Function) -> bool:
         """Whether the project calls it."""
@@ -271,7 +275,10 @@ def _place(function: Function) -> tuple[str, str]:
 
 def _is_factory(function: Function) -> bool:
     """Whether it makes the app: a server, a script or another function calls it as it is."""
-    makes_app = Instance("flask.Flask") in function.returns
+    makes_app = Instance("flask.Flask") in function.returns or any(
+        isinstance(value, Object) and "flask.Flask" in value.of.external_bases()
+        for value in function.returns
+    )
     return (
         makes_app
         and not function.roles & {FIXTURE, TEST, CONTEXT_MANAGER, RECEIVER}

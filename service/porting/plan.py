@@ -17,6 +17,8 @@ from .values import External, Values
 RUNTIME = "service.connections"
 """Where ported code imports the layer from."""
 RUN, GET_DB, CONNECTIONS = "run", "get_db", "Connections"
+RUNNING = "service.porting.runtime"
+"""Where ported apps import what Quart's requests and responses lack."""
 TESTING = "service.porting.testing"
 """Where ported tests import what Quart's test client lacks."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import libcst as cst
 
 from ..nodes import awaited, called, dotted, statement, with_keyword
-from ..plan import CONNECTIONS, RUNTIME, Plan
+from ..plan import CONNECTIONS, RUNNING, RUNTIME, Plan
 from ..program import Module, Site
 from ..values import Generated, Instance
 
@@ -156,7 +156,7 @@ def _connect(plan: Plan) -> None:
                 edits.need("os")
         edits.change(last, _followed_by(source))
         if _wants_json(plan):
-            request = edits.need("service.porting.requests", "PortedRequest")
+            request = edits.need(RUNNING, "PortedRequest")
             edits.change(line, _followed_by([f"{target}.request_class = {request}"]))
 
 

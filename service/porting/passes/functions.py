@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import libcst as cst
 import libcst.matchers as m
 
-from ..nodes import dotted, statement, with_keyword, wrapped
-from ..plan import Plan, paths
+from ..nodes import body_of, dotted, statement, with_keyword, wrapped
+from ..plan import RUNNING, Plan, paths
 from ..program import Class, Function
-from ..registration import COMMAND, CONTEXT_MANAGER, TEMPLATE, VIEW
+from ..registration import COMMAND, CONTEXT_MANAGER, HOOK, TEMPLATE, VIEW
 from ..report import Kind
 
 _UNITTEST = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown"}
@@ -59,6 +61,8 @@ def _leave_the_loop(plan: Plan, function: Function) -> None:
 def _matters(plan: Plan, function: Function) -> bool:
     if function in plan.colours.bridged or function.roles:
         return True
+    if function in plan.colours.factories:
+        return False
     return not function.is_lambda and plan.colours.is_called(function)
 
 
@@ -66,12 +70,38 @@ def _define(plan: Plan, function: Function) -> None:
     edits = plan.edits(function.module)
     assert isinstance(function.node, cst.FunctionDef)
     edits.change(function.node, lambda old: old.with_changes(asynchronous=cst.Asynchronous()))
+    if _reads_any_response(plan, function):
+        response = edits.need(RUNNING, "quart_response")
+        edits.change(function.node, _converting(response, function.names[0]))
     if CONTEXT_MANAGER in function.roles:
         for decorator, values in zip(
             reversed(function.node.decorators), function.decorators, strict=True
         ):
             if "contextlib.contextmanager" in paths(values):
                 _rename_last(plan, function, decorator)
+
+
+def _reads_any_response(plan: Plan, function: Function) -> bool:
+    """Whether an `after_request` function reads the body of whatever response it gets."""
+    after = any("after_" in path for values in function.decorators for path in paths(values))
+    return (
+        after
+        and HOOK in function.roles
+        and any(
+            path.startswith("flask.Response.") and plan.colours.needs(site)
+            for site in plan.colours.sites(function)
+            for path in site.paths
+        )
+    )
+
+
+def _converting(quart_response: str, name: str) -> Callable[[cst.FunctionDef], cst.FunctionDef]:
+    def edit(node: cst.FunctionDef) -> cst.FunctionDef:
+        doc, rest = _docstring(list(body_of(node.body)))
+        first = statement(f"{name} = await {quart_response}({name})")
+        return node.with_changes(body=cst.IndentedBlock([*doc, first, *rest]))
+
+    return edit
 
 
 def _rename_last(plan: Plan, function: Function, decorator: cst.Decorator) -> None:
