@@ -138,7 +138,7 @@ async def test_the_backend_of_the_example() -> None:
 
 async def test_the_plain_functions_of_the_example(postgresql_url: str, rethinkdb_url: str) -> None:
     source = filled_in(
-        blocks("python")[3],
+        blocks("python")[4],
         {
             "postgresql://user:password@localhost/game": postgresql_url,
             "rethinkdb://localhost:28015/game": rethinkdb_url,

@@ -35,6 +35,8 @@ class Plan:
     """New names of connections, by their old ones."""
     entries: dict[str, str] = field(default_factory=dict)
     """What CONNECTIONS gets, by name, as source."""
+    by_hand: set[Scope] = field(default_factory=set)
+    """The functions and modules that need a hand."""
     _edits: dict[Module, Edits] = field(default_factory=dict)
 
     def edits(self, module: Module) -> Edits:
@@ -49,6 +51,7 @@ class Plan:
 
     def hand(self, scope: Scope, node: cst.CSTNode, reason: str) -> None:
         """Report something that does not work as it is."""
+        self.by_hand.add(scope)
         self.report.tell(scope.module, node, Kind.HAND, reason)
 
     def note(self, scope: Scope, node: cst.CSTNode, reason: str) -> None:

@@ -15,7 +15,7 @@ from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
 from .passes.environs import rewrite_environs
 from .passes.files import rewrite_files
-from .passes.functions import define_functions
+from .passes.functions import count_routes, define_functions
 from .passes.imports import rewrite_imports
 from .passes.testsuites import rewrite_testsuites
 from .plan import Plan
@@ -88,6 +88,7 @@ def port(
         await_calls,
         define_functions,
         rewrite_queries,
+        count_routes,
     ):
         step(plan)
     outcome = plan.outcome()

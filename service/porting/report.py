@@ -53,7 +53,7 @@ class Routes:
     Attributes:
         ported: asynchronous now.
         left_sync: plain functions as before, which Quart runs in a thread.
-        by_hand: those that a line of the kind `hand` is about.
+        by_hand: those that a line of the kind `hand` is about, whatever else they are.
     """
 
     ported: int = 0
@@ -77,12 +77,6 @@ class Report:
     def tell_of_file(self, file: str, kind: Kind, reason: str) -> None:
         """Say something of a file."""
         self._lines.add(Line(file, 0, kind.value, reason))
-
-    def hands(self) -> set[cst.CSTNode]:
-        """The nodes that need a hand."""
-        return {
-            node for found in self._found.values() for node, kind, _ in found if kind is Kind.HAND
-        }
 
     def lines(self) -> list[Line]:
         """All lines, by file and line."""

@@ -35,7 +35,6 @@ def define_functions(plan: Plan) -> None:
         if function in plan.colours.threaded and TEMPLATE in function.roles:
             _leave_the_loop(plan, function)
     _unittest(plan)
-    _count(plan)
 
 
 def _leave_the_loop(plan: Plan, function: Function) -> None:
@@ -256,13 +255,13 @@ def _setup(plan: Plan, of: Class) -> None:
                     edits.change(call.func.attr, lambda _, new=new: cst.Name(new))
 
 
-def _count(plan: Plan) -> None:
+def count_routes(plan: Plan) -> None:
+    """Count the routes in the report; after all that may need a hand is known."""
     routes = plan.report.routes
-    hands = plan.report.hands()
     for function in plan.functions():
         if VIEW not in function.roles or function.module.is_test:
             continue
-        if function.pins.keys() & {"lambda"} or function.node in hands:
+        if function in plan.by_hand:
             routes.by_hand += 1
         elif plan.colours.is_async(function):
             routes.ported += 1
