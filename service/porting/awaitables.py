@@ -132,8 +132,8 @@ def pairs() -> Iterator[tuple[str, Any, Any]]:
         module.name for module in pkgutil.iter_modules(quart.__path__)
     }
     for name in sorted(name for name in both if not name.startswith("_")):
-        modules = (importlib.import_module(f"{of}.{name}") for of in ("flask", "quart"))
-        yield from _pairs_of(f"flask.{name}", *modules, top)
+        of_flask, of_quart = (importlib.import_module(f"{of}.{name}") for of in ("flask", "quart"))
+        yield from _pairs_of(f"flask.{name}", of_flask, of_quart, top)
     yield "werkzeug.datastructures.FileStorage", OfWerkzeug, FileStorage
 
 

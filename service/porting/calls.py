@@ -10,7 +10,7 @@ from .environment import Environment
 from .evaluation import Expressions
 from .libraries import may_wait
 from .narrowing import opened_for
-from .program import Class, Function, Site
+from .program import Class, Function, Scope, Site
 from .registration import (
     CALLBACK,
     TEMPLATE,
@@ -48,7 +48,19 @@ _HOLDING = {
 """Calls that call nothing of what they are given."""
 _CALLING_METHODS = {
     f"builtins.{name}"
-    for name in ("abs", "bool", "bytes", "float", "hash", "int", "iter", "len", "next", "repr", "str")
+    for name in (
+        "abs",
+        "bool",
+        "bytes",
+        "float",
+        "hash",
+        "int",
+        "iter",
+        "len",
+        "next",
+        "repr",
+        "str",
+    )
 }
 _RENDERING = {
     "flask.render_template",
@@ -227,8 +239,8 @@ class Calls(Expressions):
         """Calls on database drivers."""
         kind = drivers.CONNECTING.get(path)
         if kind is not None:
-            number = self.program.connects.setdefault(site.node, len(self.program.connects) + 1)
-            return one(Instance(f"{kind}@{number}"))
+            made = self.program.connects.setdefault(site.node, len(self.program.connects) + 1)
+            return one(Instance(f"{kind}@{made}"))
         everything = frozenset().union(*(values for _, values in arguments))
         numbers = {
             number
@@ -343,9 +355,7 @@ class Calls(Expressions):
         if isinstance(node, cst.Call):
             self.program.awaited.update(arg.value for arg in node.args)
 
-    def take_role(
-        self, function: Function, role: str, node: cst.CSTNode, path: str = ""
-    ) -> None:
+    def take_role(self, function: Function, role: str, node: cst.CSTNode, path: str = "") -> None:
         """Note who calls a function from outside."""
         function.roles.add(role)
         if "context_processor" in path and "shell" not in path:
@@ -411,7 +421,7 @@ def _is_parameter(node: cst.CSTNode, env: Environment) -> bool:
     """Whether what is called is an argument of the function, or of one around it."""
     if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Name):
         return False
-    scope = env.scope
+    scope: Scope | None = env.scope
     name = node.func.value
     while scope is not None:
         if isinstance(scope, Function) and name in scope.names:

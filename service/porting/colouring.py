@@ -194,7 +194,8 @@ class Colours:
         """All that one call may reach becomes async if one does."""
         if site.role != "call" or not self._calls_async(site) or site.through_parameter:
             return False
-        return any([self._join(function) for function in site.functions])
+        joined = [function for function in site.functions if self._join(function)]
+        return bool(joined)
 
     def _join(self, function: Function) -> bool:
         if function in self.asynchronous or not self.can_be_async(function):

@@ -258,12 +258,12 @@ def _refuse(idiom: Idiom) -> None:
         if site.where in idiom.removed:
             continue
         for path in site.paths:
-            kept = _kept_of(idiom, drivers.number_of(path))
-            if kept is None or kept.refusal:
+            used = _kept_of(idiom, drivers.number_of(path))
+            if used is None or used.refusal:
                 continue
-            reason = _refusal(idiom, kept, site, path)
+            reason = _refusal(idiom, used, site, path)
             if reason:
-                kept.refusal, kept.refused_at = reason, site
+                used.refusal, used.refused_at = reason, site
         for function in site.functions & set(idiom.openers):
             _refuse_call(idiom, site, function)
     for node, read in idiom.program.reads.items():
@@ -406,9 +406,12 @@ def _involve_site(idiom: Idiom, kept: Kept, site: Site) -> None:
             idiom.awaited.add(site.node)
         return
     for path in site.paths:
-        if site.role == "call" and drivers.awaits(path):
-            idiom.awaited.add(site.node)
-        elif site.role == "with" and drivers.entered(path):
-            idiom.awaited.add(site.node)
-        elif site.role == "for" and drivers.iterated(path):
+        if (
+            site.role == "call"
+            and drivers.awaits(path)
+            or site.role == "with"
+            and drivers.entered(path)
+            or site.role == "for"
+            and drivers.iterated(path)
+        ):
             idiom.awaited.add(site.node)

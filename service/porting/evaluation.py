@@ -76,7 +76,8 @@ class Expressions(Attributes):
         handler = self._handlers.get(type(node))
         if handler is None:
             return self._parts(node, env)
-        return handler(node, env)  # type: ignore[operator]
+        found: Values = handler(node, env)  # type: ignore[operator]
+        return found
 
     def site(self, node: cst.CSTNode, env: Environment, role: str) -> Site:
         """The site of this node, made if it is new."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import libcst as cst
 import libcst.matchers as m
@@ -36,7 +36,7 @@ def wrapped(function: str, node: cst.BaseExpression) -> cst.Call:
 
 def in_parentheses(node: Expression) -> Expression:
     """The same in parentheses, if it has none."""
-    return node if node.lpar else cast(Expression, node.with_changes(**_PARENS))
+    return node if node.lpar else node.with_changes(**_PARENS)
 
 
 def in_parentheses_if_awaited(node: cst.BaseExpression) -> cst.BaseExpression:
@@ -52,8 +52,7 @@ def set_right(node: cst.CSTNode) -> cst.CSTNode:
         return node.with_changes(func=in_parentheses(node.func))
     if isinstance(node, cst.GeneratorExp) and _awaits(node):
         # An asynchronous generator is no iterable for `any`, `sum`, `sorted` and the like.
-        comprehension = cst.ListComp(node.elt, node.for_in, lpar=node.lpar[1:], rpar=node.rpar[1:])
-        return comprehension
+        return cst.ListComp(node.elt, node.for_in, lpar=node.lpar[1:], rpar=node.rpar[1:])
     if isinstance(node, cst.IndentedBlock | cst.Module):
         return _with_comments_moved(node)
     if isinstance(node, cst.AugAssign) and isinstance(node.target, cst.Await | cst.Call):
@@ -84,10 +83,10 @@ def _with_comments_moved(block: cst.IndentedBlock | cst.Module) -> cst.CSTNode:
 
 def _assigned_anew(node: cst.AugAssign) -> cst.Assign:
     """`x.data += y` where reading `x.data` is not a plain attribute any more."""
-    target = node.target
-    inner = target.expression if isinstance(target, cst.Await) else target.args[0].value  # type: ignore[attr-defined]
+    target: Any = node.target
+    inner: Any = target.expression if isinstance(target, cst.Await) else target.args[0].value
     operator = type(node.operator).__name__.removesuffix("Assign")
-    value = cst.BinaryOperation(target, getattr(cst, operator)(), node.value)  # type: ignore[arg-type]
+    value = cst.BinaryOperation(target, getattr(cst, operator)(), node.value)
     return cst.Assign([cst.AssignTarget(inner)], value)
 
 

@@ -430,7 +430,7 @@ class _FunctionQueries:
                 call in calls for loop in looped for call in m.findall(loop, m.Call())
             ):
                 return
-            for suite, index, call in commits:
+            for suite, index, _ in commits:
                 self.q.edits = [each for each in self.q.edits if each.node is not suite[index]]
         if len(commits) > 1:
             for call in calls:
@@ -490,7 +490,7 @@ class _Rewriting:
             cst.Attribute(in_parentheses_if_awaited(rewritten(self.of)), cst.Name(self.method)),
             [cst.Arg(self.sql.node), *arguments],
         )
-        result = self.q.waited(self.at, call)
+        result: cst.BaseExpression = self.q.waited(self.at, call)
         kind = "dict" if self.dicts else "tuple"
         if self.method == "execute" or self.indexed:
             return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
@@ -13,7 +13,7 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 from .program import Module
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What a line of the report asks for."""
 
     HAND = "hand"

@@ -10,7 +10,16 @@ from . import flask_types as types
 from .calls import Calls
 from .environment import Environment
 from .program import Block, Class, Function, Module, Program
-from .registration import CALLBACK, CONTEXT_MANAGER, FIXTURE, HOOK, TEMPLATE, TEST, VIEW, pin_by_name
+from .registration import (
+    CALLBACK,
+    CONTEXT_MANAGER,
+    FIXTURE,
+    HOOK,
+    TEMPLATE,
+    TEST,
+    VIEW,
+    pin_by_name,
+)
 from .values import (
     DATA,
     NOTHING,
@@ -73,9 +82,9 @@ class Evaluation(Calls):
         for name in [*function.names, *function.keyword_only]:
             env.names[name] = function.bindings.get(name, NOTHING) | self._parameter(function, name)
             function.bindings[name] = env.names[name]
-        for name in (function.star, function.double_star):
-            if name:
-                env.names[name] = function.bindings.get(name, NOTHING)
+        for starred in (function.star, function.double_star):
+            if starred:
+                env.names[starred] = function.bindings.get(starred, NOTHING)
         if isinstance(function.node, cst.Lambda):
             self._returned(function, self.evaluate(function.node.body, env))
         else:
@@ -188,7 +197,7 @@ class Evaluation(Calls):
             for part in suite.body:
                 self._small(part, env)
         else:
-            self.block(suite.body, env)  # type: ignore[arg-type]
+            self.block(suite.body, env)
 
     def _loop(self, node: cst.For, env: Environment) -> None:
         inner = env.branch()

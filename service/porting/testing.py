@@ -45,7 +45,7 @@ class PortedClient(QuartClient):
         """The app, by the name that Flask's client has for it."""
         return self.app
 
-    async def open(  # type: ignore[override]
+    async def open(
         self, *args: Any, follow_redirects: bool = False, buffered: bool = False, **kwargs: Any
     ) -> Response:
         """Make a request; the arguments are those of Flask's `client.open`."""
@@ -74,7 +74,7 @@ class PortedClient(QuartClient):
             async with self.http_connection_class(self.app, sent.scope()) as connection:
                 await connection.send(sent.body)
                 await connection.send_complete()
-            response = cast(Response, await connection.as_response())
+            response = await connection.as_response()
         if self.cookie_jar is not None:
             self._take_cookies(response, sent)
         if self.preserve_context and met:

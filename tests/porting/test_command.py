@@ -7,8 +7,8 @@ from pathlib import Path
 from time import monotonic
 
 from service.porting.porting import port
+from tests.command import running
 
-from ..command import running
 from .test_cases import project, written
 
 APP = """from flask import Flask, render_template

@@ -9,8 +9,7 @@ from typing import Any
 from quart import Quart
 
 from service.porting.command import ported
-
-from ..command import ROOT, running
+from tests.command import ROOT, running
 
 SECTION = (ROOT / "README.md").read_text().partition("## Porting from Flask\n")[2]
 

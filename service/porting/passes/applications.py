@@ -7,10 +7,10 @@ from typing import Any
 
 import libcst as cst
 
-from ..nodes import awaited, called, dotted, statement, with_keyword
-from ..plan import CONNECTIONS, RUNNING, RUNTIME, Plan
-from ..program import Module, Site
-from ..values import Generated, Instance
+from service.porting.nodes import awaited, called, dotted, statement, with_keyword
+from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan
+from service.porting.program import Module, Site
+from service.porting.values import Generated, Instance
 
 _OPENED = {
     "flask.Flask.open_resource": "root_path",

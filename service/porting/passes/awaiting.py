@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import libcst as cst
 
-from ..nodes import awaited, body_of, called, wrapped
-from ..plan import RUN, RUNTIME, TESTING, Plan
-from ..program import Function, Site
-from ..registration import HOOK, VIEW
+from service.porting.nodes import awaited, body_of, called, wrapped
+from service.porting.plan import RUN, RUNTIME, TESTING, Plan
+from service.porting.program import Function, Site
+from service.porting.registration import HOOK, VIEW
 
 
 def await_calls(plan: Plan) -> None:

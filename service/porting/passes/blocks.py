@@ -7,9 +7,9 @@ from collections.abc import Callable
 import libcst as cst
 import libcst.matchers as m
 
-from ..nodes import body_of, statement
-from ..plan import Plan
-from ..program import Block, Module
+from service.porting.nodes import body_of, statement
+from service.porting.plan import Plan
+from service.porting.program import Block, Module
 
 _RUN = "thread.submit(asyncio.run, in_context()).result()"
 

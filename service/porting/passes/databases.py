@@ -1,4 +1,4 @@
-"""The connection idiom becomes `get_db`: openers and closers go, what they were called for stays."""
+"""The connection idiom becomes `get_db`: openers and closers go, their callers get it there."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import libcst as cst
 
-from ..connections import Kept
-from ..nodes import called, dotted
-from ..plan import GET_DB, RUNTIME, Plan
-from ..program import Module, Scope, Site
-from ..registration import role_of
-from ..report import Kind
-from ..values import Routine, Values, routines
+from service.porting.connections import Kept
+from service.porting.nodes import called, dotted
+from service.porting.plan import GET_DB, RUNTIME, Plan
+from service.porting.program import Module, Scope, Site
+from service.porting.registration import role_of
+from service.porting.report import Kind
+from service.porting.values import Routine, Values, routines
+
 from .awaiting import waiting
 from .entries import NotPortable, entry
 

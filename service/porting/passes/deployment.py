@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..plan import Plan
-from ..registration import FIXTURE
+from service.porting.plan import Plan
+from service.porting.registration import FIXTURE
 
 _WSGI = re.compile(
     r"^(?P<kind>[\w-]+:\s*)(?P<env>(?:\w+=\S+\s+)*)(?P<server>gunicorn|waitress-serve|uwsgi)\b"
@@ -75,7 +75,7 @@ def _has_wide_fixtures(plan: Plan) -> bool:
     """Whether a fixture that becomes async outlives a test, and with it its event loop."""
     import libcst as cst
 
-    from ..nodes import text_of
+    from service.porting.nodes import text_of
 
     for function in plan.colours.asynchronous:
         if FIXTURE in function.roles and isinstance(function.node, cst.FunctionDef):

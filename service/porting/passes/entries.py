@@ -5,11 +5,11 @@ from __future__ import annotations
 import libcst as cst
 import libcst.matchers as m
 
-from ..connections import Kept
-from ..nodes import dotted, text_of
-from ..plan import Plan
-from ..program import Site
-from ..values import External, Instance
+from service.porting.connections import Kept
+from service.porting.nodes import dotted, text_of
+from service.porting.plan import Plan
+from service.porting.program import Site
+from service.porting.values import External, Instance
 
 _DEFAULTS = {
     "postgresql": ("localhost", "5432"),

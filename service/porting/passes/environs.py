@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import libcst as cst
 
-from ..nodes import text_of
-from ..plan import Plan
-from ..program import Module
-from ..values import Instance
+from service.porting.nodes import text_of
+from service.porting.plan import Plan
+from service.porting.program import Module
+from service.porting.values import Instance
 
 _NAMED = {
     "HTTP_HOST": "host",

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import libcst as cst
 
-from ..nodes import called, dotted
-from ..plan import Plan
-from ..program import Site
+from service.porting.nodes import called, dotted
+from service.porting.plan import Plan
+from service.porting.program import Site
 
 _RENAMED = {
     "download_name": "attachment_filename",
@@ -74,4 +74,3 @@ def _is_relative(node: cst.BaseExpression) -> bool:
     if isinstance(node, cst.SimpleString):
         return not str(node.evaluated_value).startswith("/")
     return False
-

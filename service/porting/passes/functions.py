@@ -7,11 +7,11 @@ from collections.abc import Callable
 import libcst as cst
 import libcst.matchers as m
 
-from ..nodes import body_of, dotted, statement, with_keyword, wrapped
-from ..plan import RUNNING, Plan, paths
-from ..program import Class, Function
-from ..registration import COMMAND, CONTEXT_MANAGER, HOOK, TEMPLATE, VIEW
-from ..report import Kind
+from service.porting.nodes import body_of, dotted, statement, with_keyword, wrapped
+from service.porting.plan import RUNNING, Plan, paths
+from service.porting.program import Class, Function
+from service.porting.registration import COMMAND, CONTEXT_MANAGER, HOOK, TEMPLATE, VIEW
+from service.porting.report import Kind
 
 _UNITTEST = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown"}
 _REMOVED = {"flask.cli.with_appcontext"}
@@ -236,7 +236,7 @@ def _base_class(plan: Plan, of: Class) -> None:
             edits.change(written.attr, lambda old: cst.Name("IsolatedAsyncioTestCase"))
         elif "unittest.TestCase" in paths(of.module.bindings.get("TestCase", frozenset())):
             name = edits.need("unittest", "IsolatedAsyncioTestCase")
-            edits.change(written, lambda old, name=name: cst.Name(name))
+            edits.change(written, _to(name))
 
 
 def _setup(plan: Plan, of: Class) -> None:
@@ -247,12 +247,12 @@ def _setup(plan: Plan, of: Class) -> None:
             if not isinstance(function, Function) or function not in plan.colours.asynchronous:
                 continue
             assert isinstance(function.node, cst.FunctionDef)
-            edits.change(function.node.name, lambda _, new=new: cst.Name(new))
+            edits.change(function.node.name, _to(new))
             for call in m.findall(function.node, m.Call(func=m.Attribute(attr=m.Name(old)))):
                 assert isinstance(call, cst.Call)
                 assert isinstance(call.func, cst.Attribute)
                 if dotted(call.func.value) or isinstance(call.func.value, cst.Call):
-                    edits.change(call.func.attr, lambda _, new=new: cst.Name(new))
+                    edits.change(call.func.attr, _to(new))
 
 
 def count_routes(plan: Plan) -> None:
@@ -267,3 +267,7 @@ def count_routes(plan: Plan) -> None:
             routes.ported += 1
         else:
             routes.left_sync += 1
+
+
+def _to(name: str) -> Callable[[cst.CSTNode], cst.Name]:
+    return lambda old: cst.Name(name)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from types import ModuleType
 
 import libcst as cst
 
-from ..awaitables import RENAMED
-from ..libraries import EXTENSIONS, extension
-from ..nodes import as_dotted, dotted, text_of
-from ..plan import TESTING, Plan
-from ..program import Module
-from ..rewriter import Edits
+from service.porting.awaitables import RENAMED
+from service.porting.libraries import EXTENSIONS, extension
+from service.porting.nodes import as_dotted, dotted, text_of
+from service.porting.plan import TESTING, Plan
+from service.porting.program import Module
+from service.porting.rewriter import Edits
 
 _CLIENTS = {"FlaskClient": "PortedClient"}
 _NOT_AS_THEY_WERE = {
@@ -43,7 +44,7 @@ class _Imports(cst.CSTVisitor):
                 if _module(new) is None:
                     self.plan.hand(self.module, node, f"Quart has no module {new}")
                     continue
-                self.edits.change(alias.name, lambda old, new=new: as_dotted(new))
+                self.edits.change(alias.name, _to(as_dotted(new)))
                 if alias.asname is None:
                     self.edits.renamed["flask"] = "quart"
 
@@ -84,7 +85,10 @@ class _Imports(cst.CSTVisitor):
             self.edits.imports.add((TESTING, _CLIENTS[dotted(alias.name)], bound))
         parts = [
             node.with_changes(
-                module=as_dotted(of), names=_without_last_comma(names, node.names[-1]), lpar=lpar, rpar=rpar
+                module=as_dotted(of),
+                names=_without_last_comma(names, node.names[-1]),
+                lpar=lpar,
+                rpar=rpar,
             )
             for of, names, lpar, rpar in (
                 (new, moved, node.lpar, node.rpar),
@@ -95,7 +99,7 @@ class _Imports(cst.CSTVisitor):
         for alias in moved:
             if dotted(alias.name) in RENAMED:
                 wanted = RENAMED[dotted(alias.name)]
-                parts[0] = parts[0].deep_replace(alias.name, cst.Name(wanted))  # type: ignore[assignment]
+                parts[0] = _renamed(parts[0], alias, wanted)
         self.edits.change(node, lambda old: _replacement(parts))
 
     def visit_Call(self, node: cst.Call) -> None:
@@ -119,8 +123,22 @@ class _Imports(cst.CSTVisitor):
         self.plan.hand(self.module, node, f"{found} is for Flask; instead: {instead}")
 
 
-def _named(name: str):  # type: ignore[no-untyped-def]
+def _named(name: str) -> Callable[[cst.Name], cst.Name]:
     return lambda old: old.with_changes(value=name)
+
+
+def _to(node: cst.CSTNode) -> Callable[[cst.CSTNode], cst.CSTNode]:
+    return lambda old: node
+
+
+def _renamed(node: cst.ImportFrom, alias: cst.ImportAlias, name: str) -> cst.ImportFrom:
+    """The import with another name in place of this one."""
+    assert not isinstance(node.names, cst.ImportStar)
+    names = [
+        each.with_changes(name=cst.Name(name)) if each.name is alias.name else each
+        for each in node.names
+    ]
+    return node.with_changes(names=names)
 
 
 def _replacement(parts: list[cst.ImportFrom]) -> object:

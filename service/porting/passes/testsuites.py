@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import libcst as cst
 
-from ..nodes import awaited, called, dotted, with_keyword
-from ..plan import TESTING, Plan
-from ..program import Site
+from service.porting.nodes import awaited, called, dotted, with_keyword
+from service.porting.plan import TESTING, Plan
+from service.porting.program import Site
 
 _QUART_TAKES = {"path", "method", "headers", "json", "auth", "scheme", "root_path", "subdomain"}
 
