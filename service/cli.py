@@ -199,8 +199,10 @@ def port(
 
 
 def _mapped(names: tuple[str, ...]) -> dict[str, str]:
-    found = dict(name.split("=", 1) if "=" in name else (name, "") for name in names)
-    for old, new in found.items():
+    found = {}
+    for name in names:
+        old, _, new = name.partition("=")
         if not old or not new:
-            raise click.BadParameter(f"{old!r}: write OLD=NEW, as in db=a", param_hint="--map")
+            raise click.BadParameter(f"{name!r}: write OLD=NEW, as in db=a", param_hint="--map")
+        found[old] = new
     return found

@@ -142,9 +142,9 @@ def _pairs_of(
 ) -> Iterator[tuple[str, Any, Any]]:
     for name, value in sorted(vars(of_flask).items()):
         home = getattr(type(value) if _is_proxy(value) else value, "__module__", "")
-        if name.startswith("_") or id(value) in known or not str(home).startswith(path):
-            if path != "flask" or name.startswith("_"):
-                continue
+        foreign = id(value) in known or not str(home).startswith(path)
+        if name.startswith("_") or (foreign and path != "flask"):
+            continue
         if inspect.ismodule(value) or _is_proxy(value):
             continue
         counterpart = getattr(of_quart, RENAMED.get(name, name), None)

@@ -12,8 +12,8 @@ from collections import defaultdict
 import libcst as cst
 
 from .awaitables import AWAITABLE, ENTERED
-from .connections import Idiom
 from .drivers import plain
+from .idiom import Idiom
 from .libraries import may_wait
 from .program import Block, Function, Module, Program, Site
 from .registration import AWAITS, COMMAND, CONTEXT_MANAGER, FIXTURE, HOOK, RECEIVER, TEST, VIEW
@@ -181,10 +181,8 @@ class Colours:
             for site in self.program.sites.values():
                 if self.needs(site):
                     owner = self.owner(site)
-                    if isinstance(owner, Function) and owner not in self.asynchronous:
-                        if self.can_be_async(owner):
-                            self.asynchronous.add(owner)
-                            grown = True
+                    if isinstance(owner, Function):
+                        grown |= self._join(owner)
                     grown |= self._same_at(site)
             for function, others in self.program.aliases.items():
                 if any(self.is_async(other) for other in others):

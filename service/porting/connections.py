@@ -7,75 +7,15 @@ in the asynchronous driver; if not, all of it stays as it is.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 import libcst as cst
 
 from . import drivers
-from .narrowing import opened_for
-from .nodes import text_of
-from .program import Function, Module, Program, Read, Site
+from .idiom import KINDS, POSTGRESQL, Idiom, Kept, connect_sites, numbers_in
+from .program import Function, Module, Program, Site
 from .queries import Queries
+from .refusals import refuse, refuse_together, wanted
 from .registration import HOOK
-from .values import Instance, Values
-
-POSTGRESQL, REDIS, RETHINKDB = "postgresql", "redis", "rethinkdb"
-_KINDS = {"psycopg": POSTGRESQL, "redis": REDIS, "rethinkdb": RETHINKDB, "sqlite3": POSTGRESQL}
-
-
-@dataclass(eq=False)
-class Kept:
-    """One connection that the project keeps under a name.
-
-    Attributes:
-        name: of the attribute of `g`, or of the variable.
-        numbers: the connect calls it may come from.
-        kind: the backend.
-        of_g: whether it is kept on `g`, or in a module.
-        refusal: why it is not converted; empty if it is.
-    """
-
-    name: str
-    numbers: set[int]
-    kind: str
-    of_g: bool
-    refusal: str = ""
-    refused_at: Site | None = None
-
-
-@dataclass(eq=False)
-class Idiom:
-    """What was found of the connection idiom in a project.
-
-    Attributes:
-        kept: every connection, by the name it is kept under.
-        openers: functions that return a connection of `g`, with the names they may give.
-        closers: functions that only close.
-        involved: calls that are converted or go away, so that they cannot block.
-        awaited: calls and reads that are awaited.
-        queries: the SQL.
-    """
-
-    program: Program
-    mapped: set[str]
-    kept: dict[str, Kept] = field(default_factory=dict)
-    openers: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
-    removed: set[Function] = field(default_factory=set)
-    closers: set[Function] = field(default_factory=set)
-    involved: set[cst.CSTNode] = field(default_factory=set)
-    awaited: set[cst.CSTNode] = field(default_factory=set)
-    reads: dict[cst.CSTNode, Read] = field(default_factory=dict)
-    opener_calls: dict[cst.CSTNode, tuple[Site, str]] = field(default_factory=dict)
-    queries: Queries | None = None
-
-    def converted(self, number: int | None) -> Kept | None:
-        """The connection that this number is of, if it is converted."""
-        for kept in self.kept.values():
-            if number in kept.numbers and not kept.refusal:
-                return kept
-        return None
+from .values import Instance
 
 
 def find_idiom(
@@ -96,46 +36,10 @@ def find_idiom(
     _find_openers(idiom)
     _find_closers(idiom)
     idiom.queries = Queries(program, idiom.removed)
-    _refuse(idiom)
-    _refuse_together(idiom)
+    refuse(idiom)
+    refuse_together(idiom)
     _involve(idiom)
     return idiom
-
-
-def stuck(idiom: Idiom, can_await: Callable[[Site], bool]) -> dict[str, tuple[str, Site]]:
-    """Connections that are used by `async with` or `async for` where nobody can say so.
-
-    Args:
-        can_await: whether one can await at a site.
-    """
-    assert idiom.queries is not None
-    found = {}
-    for site in idiom.program.sites.values():
-        enters = site.role in {"with", "for"} or bool(site.gathers)
-        if site.node in idiom.queries.entering:
-            enters = True
-        elif site.node not in idiom.awaited or not enters:
-            continue
-        numbers = {drivers.number_of(path) for path in [*site.paths, site.gathers]}
-        if enters and not can_await(site):
-            for number in numbers:
-                kept = idiom.converted(number)
-                if kept is not None:
-                    found[kept.name] = ("it is gone through in a function that cannot await", site)
-    return found
-
-
-def numbers_in(values: Values) -> set[int]:
-    """The connections among the values."""
-    return {
-        number
-        for value in values
-        if isinstance(value, Instance) and value.kind.partition("@")[0] in _CONNECTION_KINDS
-        if (number := drivers.number_of(value.kind)) is not None
-    }
-
-
-_CONNECTION_KINDS = frozenset(drivers.CONNECTING.values())
 
 
 def _find_kept(idiom: Idiom) -> None:
@@ -145,25 +49,18 @@ def _find_kept(idiom: Idiom) -> None:
             kinds = {
                 value.kind.partition(".")[0] for value in values if isinstance(value, Instance)
             }
-            kind = _KINDS[sorted(kinds & set(_KINDS))[0]]
+            kind = KINDS[sorted(kinds & set(KINDS))[0]]
             idiom.kept[name] = Kept(name, numbers, kind, of_g=True)
     for module in idiom.program.modules.values():
         for name, values in module.bindings.items():
             numbers = numbers_in(values)
             if not numbers or module.is_test or name in idiom.kept:
                 continue
-            sites = [s for n, s in _connect_sites(idiom) if n in numbers]
+            sites = [s for n, s in connect_sites(idiom) if n in numbers]
             if all(isinstance(site.where, Module) for site in sites):
                 of = next(value.kind for value in values if isinstance(value, Instance))
-                kind = _KINDS[of.partition(".")[0]]
+                kind = KINDS[of.partition(".")[0]]
                 idiom.kept[name] = Kept(name, numbers, kind, of_g=False)
-
-
-def _connect_sites(idiom: Idiom) -> list[tuple[int, Site]]:
-    return [
-        (number, idiom.program.sites[node, "call"])
-        for node, number in idiom.program.connects.items()
-    ]
 
 
 def _find_openers(idiom: Idiom) -> None:
@@ -180,9 +77,9 @@ def _find_openers(idiom: Idiom) -> None:
 def _find_closers(idiom: Idiom) -> None:
     """Functions registered with the app that do nothing but open onto `g`, pop and close."""
     for function in idiom.program.functions.values():
-        if HOOK in function.roles and isinstance(function.node, cst.FunctionDef):
-            if _only_keeps(function, idiom):
-                idiom.closers.add(function)
+        is_hook = HOOK in function.roles and isinstance(function.node, cst.FunctionDef)
+        if is_hook and _only_keeps(function, idiom):
+            idiom.closers.add(function)
     idiom.removed |= idiom.closers
 
 
@@ -239,109 +136,6 @@ def _does_more(function: Function) -> bool:
     return bool(m.findall(function.node, m.Raise() | m.Yield()))
 
 
-def _refuse(idiom: Idiom) -> None:
-    """Find a reason against converting each connection."""
-    assert idiom.queries is not None
-    for kept in idiom.kept.values():
-        for number, site in _connect_sites(idiom):
-            if number in kept.numbers:
-                kind = next(iter(site.paths & set(drivers.CONNECTING)), "")
-                if kind.startswith("sqlite3.") and kept.name not in idiom.mapped:
-                    kept.refusal = "sqlite3 stays; with --map it would move to PostgreSQL"
-                    kept.refused_at = site
-        for number in kept.numbers:
-            leaked = idiom.program.leaked.get(number)
-            if leaked is not None and leaked.where not in idiom.removed:
-                kept.refusal = kept.refusal or "it is handed to code outside of the project"
-                kept.refused_at = kept.refused_at or leaked
-    for site in idiom.program.sites.values():
-        if site.where in idiom.removed:
-            continue
-        for path in site.paths:
-            used = _kept_of(idiom, drivers.number_of(path))
-            if used is None or used.refusal:
-                continue
-            reason = _refusal(idiom, used, site, path)
-            if reason:
-                used.refusal, used.refused_at = reason, site
-        for function in site.functions & set(idiom.openers):
-            _refuse_call(idiom, site, function)
-    for node, read in idiom.program.reads.items():
-        for kept in idiom.kept.values():
-            if kept.numbers & read.numbers and not kept.of_g and not kept.refusal:
-                in_test = read.where.module.is_test and read.block is None
-                if read.where.module.is_test and in_test:
-                    kept.refusal = "tests use it without an app context"
-                    kept.refused_at = Site(node, read.where, "attribute")
-
-
-def _kept_of(idiom: Idiom, number: int | None) -> Kept | None:
-    if number is None:
-        return None
-    return next((kept for kept in idiom.kept.values() if number in kept.numbers), None)
-
-
-def _refusal(idiom: Idiom, kept: Kept, site: Site, path: str) -> str:
-    assert idiom.queries is not None
-    if isinstance(site.where, Module) and site.block is None:
-        return "it is used while a module is imported"
-    if kept.kind == POSTGRESQL:
-        return idiom.queries.refusal(site)
-    if site.role == "attribute" and path.partition("@")[2].partition(".")[2]:
-        return f"{drivers.plain(path)} is not called here"
-    if site.role == "call" and drivers.awaits(path) is None:
-        return f"{drivers.plain(path)} has no asynchronous form here"
-    if kept.kind == REDIS and site.role == "call" and path.endswith(".close"):
-        return "it is closed before its context ends"
-    return ""
-
-
-def _refuse_call(idiom: Idiom, site: Site, function: Function) -> None:
-    """A call of an opener must say which connection it wants, and be a plain call."""
-    names = idiom.openers[function]
-    if site.role != "call" or not isinstance(site.node, cst.Call):
-        return
-    name = _wanted(function, site.node, names)
-    if name is None or function in site.escaping:
-        for each in names:
-            kept = idiom.kept[each]
-            if not kept.refusal:
-                kept.refusal = f"which connection {function.label} returns here is not written out"
-                kept.refused_at = site
-
-
-def _wanted(function: Function, call: cst.Call, names: set[str]) -> str | None:
-    given = text_of(call.args[0].value) if call.args else None
-    if given is not None:
-        names = opened_for(function, given) & names or {given} & names
-    return next(iter(names)) if len(names) == 1 else None
-
-
-def _refuse_together(idiom: Idiom) -> None:
-    """What one function opens, or closes, is converted as a whole."""
-    groups = [set(names) for names in idiom.openers.values()]
-    for function in idiom.closers:
-        groups.append(
-            {
-                kept.name
-                for site in idiom.program.sites.values()
-                if site.where is function
-                for path in site.paths
-                if (kept := _kept_of(idiom, drivers.number_of(path))) is not None
-            }
-        )
-    grown = True
-    while grown:
-        grown = False
-        for group in groups:
-            refused = [idiom.kept[name] for name in group if idiom.kept[name].refusal]
-            for name in group if refused else ():
-                if not idiom.kept[name].refusal:
-                    idiom.kept[name].refusal = f"{refused[0].name!r} is opened or closed with it"
-                    idiom.kept[name].refused_at = refused[0].refused_at
-                    grown = True
-
-
 def _involve(idiom: Idiom) -> None:
     """Note what is converted, for those who decide what may block and what is awaited."""
     assert idiom.queries is not None
@@ -372,7 +166,7 @@ def _involve(idiom: Idiom) -> None:
             idiom.awaited.add(site.node)
         for function in site.functions & set(idiom.openers):
             if site.role == "call" and isinstance(site.node, cst.Call):
-                name = _wanted(function, site.node, idiom.openers[function])
+                name = wanted(function, site.node, idiom.openers[function])
                 if name is not None:
                     idiom.opener_calls[site.node] = (site, name)
                     idiom.involved.add(site.node)
@@ -407,11 +201,8 @@ def _involve_site(idiom: Idiom, kept: Kept, site: Site) -> None:
         return
     for path in site.paths:
         if (
-            site.role == "call"
-            and drivers.awaits(path)
-            or site.role == "with"
-            and drivers.entered(path)
-            or site.role == "for"
-            and drivers.iterated(path)
+            (site.role == "call" and drivers.awaits(path))
+            or (site.role == "with" and drivers.entered(path))
+            or (site.role == "for" and drivers.iterated(path))
         ):
             idiom.awaited.add(site.node)

@@ -9,35 +9,29 @@ import libcst as cst
 
 from . import drivers
 from . import flask_types as types
-from .attributes import Attributes
+from .containers import Containers
 from .environment import Environment
 from .program import Function, Program, Read, Site
-from .registration import TEMPLATE
 from .values import (
     DATA,
     NOTHING,
     External,
     Generated,
     Instance,
-    Many,
     ModuleValue,
     Object,
     Routine,
-    Row,
     Text,
     Type,
     Values,
     items,
-    many,
     one,
-    routines,
-    something_of,
 )
 
 _CONNECTIONS = frozenset(drivers.CONNECTING.values())
 
 
-class Expressions(Attributes):
+class Expressions(Containers):
     """The evaluation of expressions; what it meets is noted in the program's sites."""
 
     def __init__(self, program: Program) -> None:
@@ -75,7 +69,7 @@ class Expressions(Attributes):
         """What an expression may stand for here."""
         handler = self._handlers.get(type(node))
         if handler is None:
-            return self._parts(node, env)
+            return self.parts(node, env)
         found: Values = handler(node, env)  # type: ignore[operator]
         return found
 
@@ -88,10 +82,11 @@ class Expressions(Attributes):
         return found
 
     def _data(self, node: cst.CSTNode, env: Environment) -> Values:
-        self._parts(node, env)
+        self.parts(node, env)
         return DATA
 
-    def _parts(self, node: cst.CSTNode, env: Environment) -> Values:
+    def parts(self, node: cst.CSTNode, env: Environment) -> Values:
+        """Evaluate what an expression consists of; nothing is known of the whole."""
         for child in node.children:
             if isinstance(child, cst.BaseParenthesizableWhitespace | cst.TrailingWhitespace):
                 continue
@@ -122,7 +117,7 @@ class Expressions(Attributes):
         except Exception:
             text = None
         if text is None:
-            self._parts(node, env)
+            self.parts(node, env)
         return one(Text(text)) if isinstance(text, str) else DATA
 
     def _await(self, node: cst.Await, env: Environment) -> Values:
@@ -236,115 +231,8 @@ class Expressions(Attributes):
             found |= values
         return found
 
-    def _container_method(
-        self, node: cst.Call, base: Values, name: str, env: Environment
-    ) -> Values:
-        inside = items(base)
-        if not any(isinstance(value, Many | Row | Generated) for value in base):
-            return NOTHING
-        if name in {"get", "pop", "setdefault", "popitem", "popleft"}:
-            return inside or DATA
-        if name in {"values", "copy", "keys"}:
-            return many(inside)
-        if name == "items":
-            return many(one(Row((DATA, inside))))
-        if name in {"append", "add", "insert", "appendleft", "extend"} and node.args:
-            target = node.func.value if isinstance(node.func, cst.Attribute) else None
-            added = self.evaluate(node.args[-1].value, env)
-            if added and isinstance(target, cst.Name):
-                grown = many(added | inside)
-                if routines(grown) or not inside >= added:
-                    self.bind(env, target.value, self.look_up(env, target.value) | grown)
-        return DATA
-
-    def _subscript(self, node: cst.Subscript, env: Environment) -> Values:
-        base = self.evaluate(node.value, env)
-        for element in node.slice:
-            self._parts(element, env)
-        found: Values = NOTHING
-        position = _integer(node)
-        for value in base:
-            if isinstance(value, Row) and position is not None:
-                found |= value.places[position] if position < len(value.places) else NOTHING
-            elif isinstance(value, Many | Row):
-                found |= items(one(value)) or DATA
-            elif isinstance(value, Object):
-                for method in self.methods(value.of, "__getitem__"):
-                    found |= method.returns
-                if value.of.external_bases():
-                    found |= DATA
-            elif isinstance(value, Instance):
-                found |= types.subscripted(value.kind)
-            elif isinstance(value, Text):
-                found |= DATA
-            elif isinstance(value, External):
-                found |= one(something_of(value.path))
-        return found
-
     def _lambda(self, node: cst.Lambda, env: Environment) -> Values:
         return one(Routine(self.function(node, env)))
-
-    def _tuple(self, node: cst.Tuple, env: Environment) -> Values:
-        places = tuple(self.evaluate(element.value, env) for element in node.elements)
-        if any(isinstance(element, cst.StarredElement) for element in node.elements):
-            return many(frozenset().union(*places))
-        return one(Row(places)) if len(places) < 12 else many(frozenset().union(*places))
-
-    def _list(self, node: cst.List | cst.Set, env: Environment) -> Values:
-        found: Values = NOTHING
-        for element in node.elements:
-            found |= self.evaluate(element.value, env)
-        return many(found)
-
-    def _dict(self, node: cst.Dict, env: Environment) -> Values:
-        found: Values = NOTHING
-        for element in node.elements:
-            if isinstance(element, cst.DictElement):
-                self.evaluate(element.key, env)
-            found |= self.evaluate(element.value, env)
-        kept = frozenset(value for value in found if not isinstance(value, Text))
-        return many(kept or DATA)
-
-    def _comprehension(
-        self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp, env: Environment
-    ) -> Values:
-        inner = env.branch()
-        self._clauses(node.for_in, inner)
-        return many(self.evaluate(node.elt, inner))
-
-    def _dict_comprehension(self, node: cst.DictComp, env: Environment) -> Values:
-        inner = env.branch()
-        self._clauses(node.for_in, inner)
-        self.evaluate(node.key, inner)
-        return many(self.evaluate(node.value, inner))
-
-    def _clauses(self, clause: cst.CompFor, env: Environment) -> None:
-        self.iterate(clause, clause.iter, clause.target, env, quietly=True)
-        for condition in clause.ifs:
-            self.evaluate(condition.test, env)
-        if clause.inner_for_in is not None:
-            self._clauses(clause.inner_for_in, env)
-
-    def iterate(
-        self,
-        node: cst.For | cst.CompFor,
-        over: cst.BaseExpression,
-        target: cst.BaseExpression,
-        env: Environment,
-        quietly: bool = False,
-    ) -> None:
-        """Bind the target of a loop."""
-        values = self.evaluate(over, env)
-        self.program.values[node] = values
-        for value in values:
-            if isinstance(value, Generated):
-                self.site(node, env, "for").functions.add(value.function)
-            elif isinstance(value, Object):
-                for method in self.methods(value.of, "__iter__"):
-                    self.site(node, env, "call").functions.add(method)
-            elif isinstance(value, Instance):
-                self.site(node, env, "for").paths.add(f"{value.kind}.__iter__")
-        self.assign(target, items(values), env, quietly=quietly)
 
     def _if(self, node: cst.IfExp, env: Environment) -> Values:
         self.evaluate(node.test, env)
@@ -380,53 +268,3 @@ class Expressions(Attributes):
             function.yields |= given
             self.changed = True
         return NOTHING
-
-    def assign(
-        self,
-        target: cst.BaseExpression,
-        values: Values,
-        env: Environment,
-        quietly: bool = False,
-    ) -> None:
-        """Assign values to a name, an attribute, or the parts of a tuple.
-
-        Args:
-            quietly: in a comprehension, whose names nobody else sees.
-        """
-        if isinstance(target, cst.Name):
-            if quietly:
-                env.names[target.value] = values
-            else:
-                self.bind(env, target.value, values)
-        elif isinstance(target, cst.Attribute):
-            self.store(self.evaluate(target.value, env), target.attr.value, values)
-        elif isinstance(target, cst.Tuple | cst.List):
-            for number, element in enumerate(target.elements):
-                self.assign(element.value, _place(values, number), env, quietly)
-        elif isinstance(target, cst.Subscript):
-            self.evaluate(target, env)
-            if routines(values):
-                kept = self.evaluate(target.value, env)
-                if any(isinstance(v, External) and v.path.startswith("jinja2.") for v in kept):
-                    for function in routines(values):
-                        function.roles.add(TEMPLATE)
-                    return
-                self.assign(target.value, kept | many(values | items(kept)), env)
-
-
-def _place(values: Values, number: int) -> Values:
-    found: Values = NOTHING
-    for value in values:
-        if isinstance(value, Row):
-            found |= value.places[number] if number < len(value.places) else NOTHING
-        elif isinstance(value, Many):
-            found |= value.items
-    return found
-
-
-def _integer(node: cst.Subscript) -> int | None:
-    if len(node.slice) == 1:
-        index = node.slice[0].slice
-        if isinstance(index, cst.Index) and isinstance(index.value, cst.Integer):
-            return index.value.evaluated_value
-    return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from .colouring import Colours
-from .connections import Idiom
+from .idiom import Idiom
 from .program import Function, Module, Program, Scope, Site
 from .report import Kind, Report
 from .rewriter import Edits

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .colouring import Colours
-from .connections import find_idiom, stuck
+from .connections import find_idiom
 from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
 from .passes.blocks import detach_blocks
@@ -21,6 +21,7 @@ from .passes.testsuites import rewrite_testsuites
 from .plan import Plan
 from .program import Program, Site
 from .project import read
+from .refusals import stuck
 from .report import Kind, Report
 from .statements import Evaluation
 

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 import libcst as cst
 
 from . import flask_types as types
-from .calls import Calls
+from .definitions import Definitions
 from .environment import Environment
-from .program import Block, Class, Function, Module, Program
+from .program import Block, Function, Program
 from .registration import (
     CALLBACK,
-    CONTEXT_MANAGER,
     FIXTURE,
     HOOK,
     TEMPLATE,
@@ -26,9 +25,7 @@ from .values import (
     External,
     Generated,
     Instance,
-    ModuleValue,
     Object,
-    Routine,
     Type,
     Values,
     items,
@@ -40,17 +37,13 @@ from .values import (
 ROUNDS = 14
 """How often everything is gone through at most; what is new after that stays unknown."""
 
-_VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "trace", "dispatch_request")
-_TEST_METHODS = ("setUp", "tearDown", "setUpClass", "tearDownClass", "setup_method")
 
-
-class Evaluation(Calls):
+class Evaluation(Definitions):
     """The evaluation of a whole project."""
 
     def __init__(self, program: Program, tell: Callable[[int, int], None] | None = None) -> None:
         super().__init__(program)
         self._seen: set[cst.With] = set()
-        self._parsed: dict[cst.CSTNode, cst.BaseExpression] = {}
         self._tell = tell or (lambda done, of: None)
 
     def run(self) -> None:
@@ -86,7 +79,7 @@ class Evaluation(Calls):
             if starred:
                 env.names[starred] = function.bindings.get(starred, NOTHING)
         if isinstance(function.node, cst.Lambda):
-            self._returned(function, self.evaluate(function.node.body, env))
+            self.returned(function, self.evaluate(function.node.body, env))
         else:
             self.block(function.node.body.body, env)
         if "context processor" in function.roles:
@@ -128,24 +121,6 @@ class Evaluation(Calls):
             return one(Instance("werkzeug.exceptions.HTTPException"))
         return NOTHING
 
-    def objects_of(self, annotation: cst.BaseExpression, env: Environment) -> Values:
-        """The objects that an annotation promises."""
-        found: Values = NOTHING
-        if isinstance(annotation, cst.SimpleString):
-            if annotation not in self._parsed:
-                try:
-                    parsed = cst.parse_expression(str(annotation.evaluated_value))
-                except cst.ParserSyntaxError:
-                    parsed = cst.Name("object")
-                self._parsed[annotation] = parsed
-            annotation = self._parsed[annotation]
-        for value in self.evaluate(annotation, env):
-            if isinstance(value, Type):
-                found |= one(Object(value.of))
-            elif isinstance(value, External) and value.path.rpartition(".")[2][:1].isupper():
-                found |= one(Instance(value.path))
-        return found
-
     def block(self, statements: Sequence[cst.CSTNode], env: Environment) -> None:
         """Go through statements one after the other."""
         for statement in statements:
@@ -159,27 +134,27 @@ class Evaluation(Calls):
                 if isinstance(value, cst.Call):
                     self.program.statements[value] = node
         elif isinstance(node, cst.FunctionDef):
-            self._define(node, env)
+            self.define(node, env)
         elif isinstance(node, cst.ClassDef):
-            self._define_class(node, env)
+            self.define_class(node, env)
         elif isinstance(node, cst.If):
             self.evaluate(node.test, env)
             taken, other = env.branch(), env.branch()
-            self._suite(node.body, taken)
+            self.suite(node.body, taken)
             if node.orelse is not None:
                 self._statement(node.orelse, other)
             env.join(taken, other)
         elif isinstance(node, cst.Else | cst.Finally):
-            self._suite(node.body, env)
+            self.suite(node.body, env)
         elif isinstance(node, cst.For):
             self._loop(node, env)
         elif isinstance(node, cst.While):
             inner = env.branch()
             self.evaluate(node.test, inner)
-            self._suite(node.body, inner)
+            self.suite(node.body, inner)
             env.join(env.branch(), inner)
             if node.orelse is not None:
-                self._suite(node.orelse.body, env)
+                self.suite(node.orelse.body, env)
         elif isinstance(node, cst.With):
             self._with(node, env)
         elif isinstance(node, cst.Try | cst.TryStar):
@@ -189,10 +164,10 @@ class Evaluation(Calls):
             branches = [env.branch()]
             for case in node.cases:
                 branches.append(env.branch())
-                self._suite(case.body, branches[-1])
+                self.suite(case.body, branches[-1])
             env.join(*branches)
 
-    def _suite(self, suite: cst.BaseSuite, env: Environment) -> None:
+    def suite(self, suite: cst.BaseSuite, env: Environment) -> None:
         if isinstance(suite, cst.SimpleStatementSuite):
             for part in suite.body:
                 self._small(part, env)
@@ -202,27 +177,27 @@ class Evaluation(Calls):
     def _loop(self, node: cst.For, env: Environment) -> None:
         inner = env.branch()
         self.iterate(node, node.iter, node.target, inner)
-        self._suite(node.body, inner)
+        self.suite(node.body, inner)
         env.join(env.branch(), inner)
         if node.orelse is not None:
-            self._suite(node.orelse.body, env)
+            self.suite(node.orelse.body, env)
 
     def _try(self, node: cst.Try | cst.TryStar, env: Environment) -> None:
         tried = env.branch()
-        self._suite(node.body, tried)
+        self.suite(node.body, tried)
         branches = [tried]
         for handler in node.handlers:
             caught = env.branch()
             caught.join(env.branch(), tried)
             if handler.type is not None:
                 self._caught(handler, caught)
-            self._suite(handler.body, caught)
+            self.suite(handler.body, caught)
             branches.append(caught)
         if node.orelse is not None:
-            self._suite(node.orelse.body, tried)
+            self.suite(node.orelse.body, tried)
         env.join(*branches)
         if node.finalbody is not None:
-            self._suite(node.finalbody.body, env)
+            self.suite(node.finalbody.body, env)
 
     def _caught(self, handler: cst.ExceptHandler | cst.ExceptStarHandler, env: Environment) -> None:
         kinds = self.evaluate(handler.type, env) if handler.type is not None else NOTHING
@@ -258,7 +233,7 @@ class Evaluation(Calls):
                         entering.functions.update(self.methods(value.of, name))
             if item.asname is not None:
                 self.assign(item.asname.name, self._entered(values), env)
-        self._suite(node.body, env)
+        self.suite(node.body, env)
         env.block = before
 
     def _block_of(self, node: cst.With, env: Environment) -> Block:
@@ -298,143 +273,19 @@ class Evaluation(Calls):
             self.assign(node.target, kept | self.evaluate(node.value, env), env)
         elif isinstance(node, cst.Return):
             if node.value is not None and isinstance(env.where, Function):
-                self._returned(env.where, self.evaluate(node.value, env))
+                self.returned(env.where, self.evaluate(node.value, env))
         elif isinstance(node, cst.Expr):
             self.evaluate(node.value, env)
         elif isinstance(node, cst.Import):
-            self._import(node, env)
+            self.import_names(node, env)
         elif isinstance(node, cst.ImportFrom):
-            self._import_from(node, env)
+            self.import_members(node, env)
         elif isinstance(node, cst.Global | cst.Nonlocal):
             env.scope.outer_names |= {item.name.value for item in node.names}
         else:
             self.evaluate(node, env)
 
-    def _returned(self, function: Function, values: Values) -> None:
+    def returned(self, function: Function, values: Values) -> None:
         if not values <= function.returns:
             function.returns |= values
             self.changed = True
-
-    def function(self, node: cst.FunctionDef | cst.Lambda, env: Environment) -> Function:
-        """The function that this node defines."""
-        found = self.program.functions.get(node)
-        if found is None:
-            owner = env.scope if isinstance(env.scope, Class) else None
-            found = self.program.functions[node] = Function(node, env.scope, owner)
-            self.changed = True
-            self._take_test_role(found)
-        return found
-
-    def _take_test_role(self, function: Function) -> None:
-        if function.is_lambda or not function.module.is_test:
-            return
-        owner = function.owner
-        if isinstance(function.parent, Module) or owner is not None:
-            if function.name.startswith("test") or (
-                owner is not None and function.name in _TEST_METHODS
-            ):
-                function.roles.add(TEST)
-
-    def _define(self, node: cst.FunctionDef, env: Environment) -> None:
-        function = self.function(node, env)
-        for param in [*function.positional, *node.params.kwonly_params]:
-            if param.default is not None:
-                given = self.evaluate(param.default, env)
-                self.changed |= function.bind(param.name.value, given)
-        values = self.decorate(function, one(Routine(function)), env)
-        if FIXTURE in function.roles:
-            self._note_fixture(function)
-        if node.returns is not None and not function.roles & {CONTEXT_MANAGER, FIXTURE}:
-            promised = self.objects_of(node.returns.annotation, env)
-            self._returned(function, promised)
-        self.bind(env, node.name.value, values)
-
-    def _note_fixture(self, function: Function) -> None:
-        assert isinstance(function.node, cst.FunctionDef)
-        name = function.name
-        for decorator in function.node.decorators:
-            if isinstance(decorator.decorator, cst.Call):
-                for arg in decorator.decorator.args:
-                    if arg.keyword and arg.keyword.value == "name":
-                        name = getattr(arg.value, "evaluated_value", name)
-        known = self.program.fixtures[name]
-        if function not in known:
-            known.append(function)
-            self.changed = True
-
-    def _define_class(self, node: cst.ClassDef, env: Environment) -> None:
-        found = self.program.classes.get(node)
-        if found is None:
-            found = self.program.classes[node] = Class(node, env.scope)
-            self.changed = True
-        bases: Values = NOTHING
-        for arg in node.bases:
-            bases |= self.evaluate(arg.value, env)
-        for base in bases:
-            if isinstance(base, Type):
-                base.of.subclasses.add(found)
-        if bases != found.bases:
-            found.bases = bases
-            self.changed = True
-        inner = Environment(found, env.where, block=env.block)
-        self._suite(node.body, inner)
-        if any(path.startswith("flask.views.") for path in found.external_bases()):
-            self._is_view(found, node, env)
-        self.bind(env, node.name.value, one(Type(found)))
-
-    def _is_view(self, of: Class, node: cst.ClassDef, env: Environment) -> None:
-        methods: Values = NOTHING
-        for name in _VERBS:
-            for value in of.bindings.get(name, NOTHING):
-                if isinstance(value, Routine):
-                    value.function.roles.add(VIEW)
-                    methods |= one(value)
-        for decorator in routines(items(of.attribute("decorators"))):
-            given = one(External("flask.async_function"))
-            self.call(node, one(Routine(decorator)), [("", given)], env)
-
-    def _import(self, node: cst.Import, env: Environment) -> None:
-        for alias in node.names:
-            name = _dotted(alias.name)
-            if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
-                self.bind(env, alias.asname.name.value, self.imported(name, env.scope.module))
-            else:
-                first = name.partition(".")[0]
-                values = self.imported(first, env.scope.module)
-                module = self.module(name, env.scope.module)
-                if module is not None and not any(isinstance(v, ModuleValue) for v in values):
-                    values = one(ModuleValue(module))
-                self.bind(env, first, values)
-
-    def _import_from(self, node: cst.ImportFrom, env: Environment) -> None:
-        importer = env.scope.module
-        name = _dotted(node.module) if node.module is not None else ""
-        if node.relative:
-            parts = importer.package.split(".") if importer.package else []
-            parts = parts[: len(parts) - len(node.relative) + 1]
-            name = ".".join([*parts, name] if name else parts)
-        module = self.program.module_at(name) if node.relative else self.module(name, importer)
-        if isinstance(node.names, cst.ImportStar):
-            if module is not None and module not in importer.stars:
-                importer.stars.append(module)
-                self.changed = True
-            elif name in {"flask", "quart"} and isinstance(env.scope, Module):
-                import flask
-
-                for public in vars(flask):
-                    if not public.startswith("_") and public not in env.names:
-                        self.bind(env, public, types.external(f"flask.{public}"))
-            return
-        for alias in node.names:
-            wanted = _dotted(alias.name)
-            bound = wanted
-            if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
-                bound = alias.asname.name.value
-            values = self.member(module, wanted) if module else types.external(f"{name}.{wanted}")
-            self.bind(env, bound, values)
-
-
-def _dotted(node: cst.BaseExpression) -> str:
-    if isinstance(node, cst.Attribute):
-        return f"{_dotted(node.value)}.{node.attr.value}"
-    return node.value if isinstance(node, cst.Name) else ""

@@ -50,10 +50,11 @@ def _call(plan: Plan, site: Site) -> None:
     if site.paths & {"flask.Flask.ensure_sync"} and isinstance(node.func, cst.Attribute):
         edits.change(node.func.attr, lambda old: cst.Name("ensure_async"))
         plan.hand(site.where, node, "ensure_async returns a coroutine function: await its calls")
-    if "jinja2.Template.render" in site.paths and isinstance(node.func, cst.Attribute):
-        if plan.colours.is_async(plan.colours.owner(site)):
-            edits.change(node.func.attr, lambda old: cst.Name("render_async"))
-            edits.change(node, awaited)
+    can_await = plan.colours.is_async(plan.colours.owner(site))
+    rendering = can_await and "jinja2.Template.render" in site.paths
+    if rendering and isinstance(node.func, cst.Attribute):
+        edits.change(node.func.attr, lambda old: cst.Name("render_async"))
+        edits.change(node, awaited)
     if "sqlite3.connect" in site.paths:
         _share_between_threads(plan, site, node)
     if "flask.stream_with_context" in site.paths:

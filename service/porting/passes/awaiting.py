@@ -35,9 +35,9 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     node, colours = site.node, plan.colours
     if node in plan.program.awaited or not isinstance(node, cst.Call | cst.Attribute | cst.Name):
         return
-    if plan.idiom.queries is not None and node in plan.idiom.queries.functions:
-        if node in plan.idiom.awaited:
-            return  # its new form waits inside of it
+    speaking = plan.idiom.queries.functions if plan.idiom.queries is not None else {}
+    if node in speaking and node in plan.idiom.awaited:
+        return  # its new form waits inside of it
     edits = plan.edits(site.where.module)
     if isinstance(node, cst.Call) and site.gathers and node in plan.idiom.awaited:
         edits.change(node, _made_list)
@@ -94,9 +94,9 @@ def _hops(plan: Plan, site: Site) -> bool:
 
 def _through(ensure: str) -> Callable[[cst.Call], cst.BaseExpression]:
     def edit(node: cst.Call) -> cst.BaseExpression:
-        if isinstance(node.func, cst.Call) and isinstance(node.func.func, cst.Attribute):
-            if node.func.func.attr.value == "ensure_async":
-                return awaited(node)
+        inner = node.func.func if isinstance(node.func, cst.Call) else None
+        if isinstance(inner, cst.Attribute) and inner.attr.value == "ensure_async":
+            return awaited(node)
         return awaited(node.with_changes(func=called(ensure, node.func)))
 
     return edit

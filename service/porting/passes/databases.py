@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import libcst as cst
 
-from service.porting.connections import Kept
+from service.porting.idiom import Kept
 from service.porting.nodes import called, dotted
 from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.program import Module, Scope, Site

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.connections import Kept
+from service.porting.idiom import Kept
 from service.porting.nodes import dotted, text_of
 from service.porting.plan import Plan
 from service.porting.program import Site

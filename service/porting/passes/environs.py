@@ -48,9 +48,10 @@ class _Environs(cst.CSTVisitor):
 
     def visit_Subscript(self, node: cst.Subscript) -> None:
         environ, index = node.value, node.slice[0].slice
-        if isinstance(environ, cst.Attribute) and isinstance(index, cst.Index):
-            if self._is_environ(environ):
-                self._replace(node, environ, index.value, None, required=True)
+        if not isinstance(environ, cst.Attribute) or not isinstance(index, cst.Index):
+            return
+        if self._is_environ(environ):
+            self._replace(node, environ, index.value, None, required=True)
 
     def visit_Attribute(self, node: cst.Attribute) -> None:
         if node not in self.read and self._is_environ(node):

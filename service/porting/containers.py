@@ -1,0 +1,203 @@
+"""Lists, dictionaries and tuples: what is in them, and what is bound when they are taken apart."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import libcst as cst
+
+from . import flask_types as types
+from .attributes import Attributes
+from .environment import Environment
+from .program import Site
+from .registration import TEMPLATE
+from .values import (
+    DATA,
+    NOTHING,
+    External,
+    Generated,
+    Instance,
+    Many,
+    Object,
+    Row,
+    Text,
+    Values,
+    items,
+    many,
+    one,
+    routines,
+    something_of,
+)
+
+
+class Containers(Attributes):
+    """The evaluation of containers."""
+
+    @abstractmethod
+    def evaluate(self, node: cst.CSTNode, env: Environment) -> Values:
+        """What an expression may stand for here."""
+
+    @abstractmethod
+    def parts(self, node: cst.CSTNode, env: Environment) -> Values:
+        """Evaluate what an expression consists of; nothing is known of the whole."""
+
+    @abstractmethod
+    def site(self, node: cst.CSTNode, env: Environment, role: str) -> Site:
+        """The site of this node, made if it is new."""
+
+    def _container_method(
+        self, node: cst.Call, base: Values, name: str, env: Environment
+    ) -> Values:
+        inside = items(base)
+        if not any(isinstance(value, Many | Row | Generated) for value in base):
+            return NOTHING
+        if name in {"get", "pop", "setdefault", "popitem", "popleft"}:
+            return inside or DATA
+        if name in {"values", "copy", "keys"}:
+            return many(inside)
+        if name == "items":
+            return many(one(Row((DATA, inside))))
+        if name in {"append", "add", "insert", "appendleft", "extend"} and node.args:
+            target = node.func.value if isinstance(node.func, cst.Attribute) else None
+            added = self.evaluate(node.args[-1].value, env)
+            if added and isinstance(target, cst.Name):
+                grown = many(added | inside)
+                if routines(grown) or not inside >= added:
+                    self.bind(env, target.value, self.look_up(env, target.value) | grown)
+        return DATA
+
+    def _subscript(self, node: cst.Subscript, env: Environment) -> Values:
+        base = self.evaluate(node.value, env)
+        for element in node.slice:
+            self.parts(element, env)
+        found: Values = NOTHING
+        position = _integer(node)
+        for value in base:
+            if isinstance(value, Row) and position is not None:
+                found |= value.places[position] if position < len(value.places) else NOTHING
+            elif isinstance(value, Many | Row):
+                found |= items(one(value)) or DATA
+            elif isinstance(value, Object):
+                for method in self.methods(value.of, "__getitem__"):
+                    found |= method.returns
+                if value.of.external_bases():
+                    found |= DATA
+            elif isinstance(value, Instance):
+                found |= types.subscripted(value.kind)
+            elif isinstance(value, Text):
+                found |= DATA
+            elif isinstance(value, External):
+                found |= one(something_of(value.path))
+        return found
+
+    def _tuple(self, node: cst.Tuple, env: Environment) -> Values:
+        places = tuple(self.evaluate(element.value, env) for element in node.elements)
+        if any(isinstance(element, cst.StarredElement) for element in node.elements):
+            return many(frozenset().union(*places))
+        return one(Row(places)) if len(places) < 12 else many(frozenset().union(*places))
+
+    def _list(self, node: cst.List | cst.Set, env: Environment) -> Values:
+        found: Values = NOTHING
+        for element in node.elements:
+            found |= self.evaluate(element.value, env)
+        return many(found)
+
+    def _dict(self, node: cst.Dict, env: Environment) -> Values:
+        found: Values = NOTHING
+        for element in node.elements:
+            if isinstance(element, cst.DictElement):
+                self.evaluate(element.key, env)
+            found |= self.evaluate(element.value, env)
+        kept = frozenset(value for value in found if not isinstance(value, Text))
+        return many(kept or DATA)
+
+    def _comprehension(
+        self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp, env: Environment
+    ) -> Values:
+        inner = env.branch()
+        self._clauses(node.for_in, inner)
+        return many(self.evaluate(node.elt, inner))
+
+    def _dict_comprehension(self, node: cst.DictComp, env: Environment) -> Values:
+        inner = env.branch()
+        self._clauses(node.for_in, inner)
+        self.evaluate(node.key, inner)
+        return many(self.evaluate(node.value, inner))
+
+    def _clauses(self, clause: cst.CompFor, env: Environment) -> None:
+        self.iterate(clause, clause.iter, clause.target, env, quietly=True)
+        for condition in clause.ifs:
+            self.evaluate(condition.test, env)
+        if clause.inner_for_in is not None:
+            self._clauses(clause.inner_for_in, env)
+
+    def iterate(
+        self,
+        node: cst.For | cst.CompFor,
+        over: cst.BaseExpression,
+        target: cst.BaseExpression,
+        env: Environment,
+        quietly: bool = False,
+    ) -> None:
+        """Bind the target of a loop."""
+        values = self.evaluate(over, env)
+        self.program.values[node] = values
+        for value in values:
+            if isinstance(value, Generated):
+                self.site(node, env, "for").functions.add(value.function)
+            elif isinstance(value, Object):
+                for method in self.methods(value.of, "__iter__"):
+                    self.site(node, env, "call").functions.add(method)
+            elif isinstance(value, Instance):
+                self.site(node, env, "for").paths.add(f"{value.kind}.__iter__")
+        self.assign(target, items(values), env, quietly=quietly)
+
+    def assign(
+        self,
+        target: cst.BaseExpression,
+        values: Values,
+        env: Environment,
+        quietly: bool = False,
+    ) -> None:
+        """Assign values to a name, an attribute, or the parts of a tuple.
+
+        Args:
+            quietly: in a comprehension, whose names nobody else sees.
+        """
+        if isinstance(target, cst.Name):
+            if quietly:
+                env.names[target.value] = values
+            else:
+                self.bind(env, target.value, values)
+        elif isinstance(target, cst.Attribute):
+            self.store(self.evaluate(target.value, env), target.attr.value, values)
+        elif isinstance(target, cst.Tuple | cst.List):
+            for number, element in enumerate(target.elements):
+                self.assign(element.value, _place(values, number), env, quietly)
+        elif isinstance(target, cst.Subscript):
+            self.evaluate(target, env)
+            if routines(values):
+                kept = self.evaluate(target.value, env)
+                if any(isinstance(v, External) and v.path.startswith("jinja2.") for v in kept):
+                    for function in routines(values):
+                        function.roles.add(TEMPLATE)
+                    return
+                self.assign(target.value, kept | many(values | items(kept)), env)
+
+
+def _place(values: Values, number: int) -> Values:
+    found: Values = NOTHING
+    for value in values:
+        if isinstance(value, Row):
+            found |= value.places[number] if number < len(value.places) else NOTHING
+        elif isinstance(value, Many):
+            found |= value.items
+    return found
+
+
+def _integer(node: cst.Subscript) -> int | None:
+    if len(node.slice) == 1:
+        index = node.slice[0].slice
+        if isinstance(index, cst.Index) and isinstance(index.value, cst.Integer):
+            return index.value.evaluated_value
+    return None

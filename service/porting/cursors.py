@@ -1,0 +1,290 @@
+"""The SQL of one function: which `execute` belongs to which fetch, and what commits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import libcst as cst
+import libcst.matchers as m
+
+from .nodes import (
+    body_of,
+)
+from .program import Function
+from .query_edits import (
+    DICTS,
+    Rewriting,
+    remove,
+    unwrapped,
+)
+from .sql import NotLiteral, Statement
+from .transactions import Transactions
+
+if TYPE_CHECKING:
+    from .queries import Queries
+
+
+_FETCHING = {"fetchone": "fetchrow", "fetchall": "fetch"}
+
+
+@dataclass
+class _Cursor:
+    """A cursor in a name.
+
+    Attributes:
+        of: the connection it was made of.
+        dicts: whether its rows are dictionaries.
+        pending: an `execute` that is not fetched from yet, and its statement.
+        assigned: whether that statement is what assigns to the name.
+    """
+
+    of: cst.BaseExpression
+    dicts: bool
+    pending: tuple[cst.Call, cst.SimpleStatementLine] | None = None
+    assigned: bool = False
+
+
+class FunctionQueries(Transactions):
+    """The SQL of one function."""
+
+    def __init__(self, queries: Queries, function: Function) -> None:
+        super().__init__(queries, function)
+        self.cursors: dict[str, _Cursor] = {}
+        self._calls: list[cst.Call] = []
+
+    def run(self) -> None:
+        node = self.function.node
+        assert isinstance(node, cst.FunctionDef)
+        found = [
+            call for call in m.findall(node.body, m.Call(func=m.Attribute())) if self.q.is_sql(call)
+        ]
+        if not found:
+            return
+        self._suite(body_of(node.body), top=True)
+        self.find_transactions()
+
+    def _suite(self, statements: Sequence[cst.BaseStatement], top: bool = False) -> None:
+        for index, statement in enumerate(statements):
+            if isinstance(statement, cst.SimpleStatementLine):
+                self._line(statements, index, statement)
+            elif isinstance(statement, cst.With) and self._cursor_block(statement):
+                self._suite(body_of(statement.body))
+            elif isinstance(statement, cst.FunctionDef | cst.ClassDef):
+                continue
+            else:
+                self._compound(statement)
+        self._flush()
+
+    def _compound(self, statement: cst.BaseStatement) -> None:
+        if isinstance(statement, cst.For):
+            self._for(statement)
+        for child in statement.children:
+            if isinstance(child, cst.BaseSuite):
+                self._suite(body_of(child))
+            elif isinstance(child, cst.Else | cst.Finally | cst.ExceptHandler | cst.If):
+                self._compound(child)  # type: ignore[arg-type]
+            else:
+                self._expressions(child)
+
+    def _flush(self) -> None:
+        """What was executed and not fetched from is executed."""
+        for cursor in self.cursors.values():
+            self._execute(cursor)
+
+    def _execute(self, cursor: _Cursor) -> None:
+        if cursor.pending is not None:
+            call, _ = cursor.pending
+            cursor.pending = None
+            self._convert(call, cursor.of, "execute", cursor.dicts)
+
+    def _line(
+        self, suite: Sequence[cst.BaseStatement], index: int, line: cst.SimpleStatementLine
+    ) -> None:
+        part = line.body[0]
+        if len(line.body) == 1:
+            if isinstance(part, cst.Assign) and self._makes_cursor(part, line):
+                return
+            value = part.value if isinstance(part, cst.Expr) else None
+            if isinstance(value, cst.Call) and self._plain_call(suite, index, line, value):
+                return
+        self._expressions(line)
+
+    def _makes_cursor(self, part: cst.Assign, line: cst.SimpleStatementLine) -> bool:
+        """`cursor = connection.cursor()`, or what `connection.execute()` returns."""
+        call, target = part.value, part.targets[0].target
+        if not isinstance(call, cst.Call) or not isinstance(target, cst.Name):
+            return False
+        if self.q.is_sql(call) != "Connection" or not isinstance(call.func, cst.Attribute):
+            return False
+        method = call.func.attr.value
+        if method not in {"cursor", "execute"}:
+            return False
+        self._execute_pending(target.value)
+        cursor = self.cursors[target.value] = _Cursor(call.func.value, self._dicts(call))
+        if method == "execute":
+            cursor.pending = (call, line)
+            cursor.assigned = True
+        else:
+            self.q.handled(call)
+            self.plan(line, remove, call)
+        return True
+
+    def _execute_pending(self, name: str) -> None:
+        if name in self.cursors:
+            self._execute(self.cursors[name])
+
+    def _dicts(self, call: cst.Call) -> bool:
+        written = cst.Module([]).code_for_node(call)
+        return any(word in written for word in DICTS) or self.q.dicts_of(call)
+
+    def _cursor_block(self, block: cst.With) -> bool:
+        if len(block.items) != 1:
+            return False
+        item = block.items[0]
+        call = item.item
+        if not isinstance(call, cst.Call) or self.q.is_sql(call) != "Connection":
+            return False
+        assert isinstance(call.func, cst.Attribute)
+        name = item.asname.name if item.asname else None
+        if call.func.attr.value != "cursor" or not isinstance(name, cst.Name):
+            return False
+        self.cursors[name.value] = _Cursor(call.func.value, self._dicts(call))
+        self.q.handled(call, item)
+        self.plan(block, unwrapped, call)
+        return True
+
+    def _plain_call(
+        self,
+        suite: Sequence[cst.BaseStatement],
+        index: int,
+        line: cst.SimpleStatementLine,
+        call: cst.Call,
+    ) -> bool:
+        """A statement that is a call: `execute`, `commit`, `rollback` or `close`."""
+        kind = self.q.is_sql(call)
+        if kind is None or not isinstance(call.func, cst.Attribute):
+            return False
+        method = call.func.attr.value
+        if method in {"commit", "rollback"} and kind == "Connection":
+            self._flush()
+            self.q.handled(call)
+            if method == "commit":
+                self.writes.commits.append((suite, index, call))
+            else:
+                self.plan(line, remove, call)
+            return True
+        if kind == "Cursor" and method == "close":
+            self._flush()
+            self.q.handled(call)
+            self.plan(line, remove, call)
+            return True
+        if method == "execute":
+            cursor = self._cursor_of(call.func.value)
+            if cursor is not None:
+                self._execute(cursor)
+                cursor.pending = (call, line)
+                return True
+            if kind == "Connection":
+                self._convert(call, call.func.value, "execute", False)
+                return True
+        return False
+
+    def _cursor_of(self, node: cst.BaseExpression) -> _Cursor | None:
+        return self.cursors.get(node.value) if isinstance(node, cst.Name) else None
+
+    def _for(self, loop: cst.For) -> None:
+        """`for row in cursor:`, or in what `execute` returns."""
+        over = loop.iter
+        cursor = self._cursor_of(over)
+        if cursor is not None and cursor.pending is not None:
+            call, line = cursor.pending
+            cursor.pending = None
+            self.q.handled(loop, call)
+            self._convert(call, cursor.of, "fetch", cursor.dicts, at=over, line=line)
+        elif isinstance(over, cst.Call) and self.q.is_sql(over) == "Connection":
+            assert isinstance(over.func, cst.Attribute)
+            if over.func.attr.value == "execute":
+                self.q.handled(loop)
+                self._convert(over, over.func.value, "fetch", self._dicts(over))
+
+    def _expressions(self, node: cst.CSTNode) -> None:
+        """Fetching, anywhere in a statement."""
+        for found in m.findall(node, m.Subscript(value=m.Call()) | m.Call(func=m.Attribute())):
+            call = found.value if isinstance(found, cst.Subscript) else found
+            if not isinstance(call, cst.Call) or call in self._calls:
+                continue
+            if not isinstance(call.func, cst.Attribute) or self.q.is_sql(call) != "Cursor":
+                continue
+            if call.func.attr.value not in _FETCHING:
+                continue
+            indexed = isinstance(found, cst.Subscript) and call.func.attr.value == "fetchone"
+            self._fetch(call, indexed)
+
+    def _fetch(self, call: cst.Call, indexed: bool) -> None:
+        assert isinstance(call.func, cst.Attribute)
+        self._calls.append(call)
+        what = _FETCHING[call.func.attr.value]
+        source = call.func.value
+        cursor = self._cursor_of(source)
+        if cursor is not None and cursor.pending is not None:
+            execute, line = cursor.pending
+            cursor.pending = None
+            self.q.handled(execute)
+            self._convert(
+                execute, cursor.of, what, cursor.dicts, at=call, line=line, indexed=indexed
+            )
+        elif isinstance(source, cst.Call) and isinstance(source.func, cst.Attribute):
+            self._fetch_at_once(call, source, source.func, what, indexed)
+
+    def _fetch_at_once(
+        self, call: cst.Call, execute: cst.Call, method: cst.Attribute, what: str, indexed: bool
+    ) -> None:
+        """`execute(...).fetchone()`, of a connection or a cursor."""
+        if method.attr.value != "execute":
+            return
+        self._calls.append(execute)
+        self.q.handled(execute)
+        cursor = self._cursor_of(method.value)
+        if cursor is not None:
+            self._convert(execute, cursor.of, what, cursor.dicts, at=call, indexed=indexed)
+        elif self.q.is_sql(execute) == "Connection":
+            dicts = self._dicts(execute)
+            self._convert(execute, method.value, what, dicts, at=call, indexed=indexed)
+
+    def _convert(
+        self,
+        execute: cst.Call,
+        of: cst.BaseExpression,
+        method: str,
+        dicts: bool,
+        at: cst.CSTNode | None = None,
+        line: cst.SimpleStatementLine | None = None,
+        indexed: bool = False,
+    ) -> None:
+        """Replace `execute` and what fetches from it, at the node `at`, by one call."""
+        at = at or execute
+        try:
+            given = execute.args[1].value if len(execute.args) > 1 else None
+            if not execute.args or any(arg.keyword or arg.star for arg in execute.args):
+                raise NotLiteral("its arguments are given in another way")
+            sql = Statement(execute.args[0].value, given)
+        except NotLiteral as error:
+            self.q.refuse(execute, f"SQL is left as it is: {error}")
+            return
+        self.writes.count += sql.writes
+        name = self._fresh_name()
+        rewriter = Rewriting(self.q, of, sql, method, dicts, indexed, name, at)
+        self.q.handled(at)
+        self.plan(at, rewriter, execute)
+        self.q.functions[at] = self.function
+        self.q.awaited.add(at)
+        if line is not None and at is not execute:
+            self.plan(line, remove, execute)
+
+    def _fresh_name(self) -> str:
+        for name in ("row", "record", "found"):
+            if name not in self.function.bindings:
+                return name
+        return "row_"

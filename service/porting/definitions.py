@@ -1,0 +1,193 @@
+"""Functions, classes and imports: what they bind."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import libcst as cst
+
+from . import flask_types as types
+from .calls import Calls
+from .environment import Environment
+from .program import Class, Function, Module, Program
+from .registration import (
+    CONTEXT_MANAGER,
+    FIXTURE,
+    TEST,
+    VIEW,
+)
+from .values import (
+    NOTHING,
+    External,
+    Instance,
+    ModuleValue,
+    Object,
+    Routine,
+    Type,
+    Values,
+    items,
+    one,
+    routines,
+)
+
+_VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "trace", "dispatch_request")
+
+_TEST_METHODS = ("setUp", "tearDown", "setUpClass", "tearDownClass", "setup_method")
+
+
+class Definitions(Calls):
+    """The evaluation of definitions."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self._parsed: dict[cst.CSTNode, cst.BaseExpression] = {}
+
+    @abstractmethod
+    def suite(self, suite: cst.BaseSuite, env: Environment) -> None:
+        """Go through the statements of a block."""
+
+    @abstractmethod
+    def returned(self, function: Function, values: Values) -> None:
+        """Add to what a function may return."""
+
+    def objects_of(self, annotation: cst.BaseExpression, env: Environment) -> Values:
+        """The objects that an annotation promises."""
+        found: Values = NOTHING
+        if isinstance(annotation, cst.SimpleString):
+            if annotation not in self._parsed:
+                try:
+                    parsed = cst.parse_expression(str(annotation.evaluated_value))
+                except cst.ParserSyntaxError:
+                    parsed = cst.Name("object")
+                self._parsed[annotation] = parsed
+            annotation = self._parsed[annotation]
+        for value in self.evaluate(annotation, env):
+            if isinstance(value, Type):
+                found |= one(Object(value.of))
+            elif isinstance(value, External) and value.path.rpartition(".")[2][:1].isupper():
+                found |= one(Instance(value.path))
+        return found
+
+    def function(self, node: cst.FunctionDef | cst.Lambda, env: Environment) -> Function:
+        """The function that this node defines."""
+        found = self.program.functions.get(node)
+        if found is None:
+            owner = env.scope if isinstance(env.scope, Class) else None
+            found = self.program.functions[node] = Function(node, env.scope, owner)
+            self.changed = True
+            self._take_test_role(found)
+        return found
+
+    def _take_test_role(self, function: Function) -> None:
+        if function.is_lambda or not function.module.is_test:
+            return
+        owner = function.owner
+        if owner is None and not isinstance(function.parent, Module):
+            return
+        is_setup = owner is not None and function.name in _TEST_METHODS
+        if function.name.startswith("test") or is_setup:
+            function.roles.add(TEST)
+
+    def define(self, node: cst.FunctionDef, env: Environment) -> None:
+        function = self.function(node, env)
+        for param in [*function.positional, *node.params.kwonly_params]:
+            if param.default is not None:
+                given = self.evaluate(param.default, env)
+                self.changed |= function.bind(param.name.value, given)
+        values = self.decorate(function, one(Routine(function)), env)
+        if FIXTURE in function.roles:
+            self._note_fixture(function)
+        if node.returns is not None and not function.roles & {CONTEXT_MANAGER, FIXTURE}:
+            promised = self.objects_of(node.returns.annotation, env)
+            self.returned(function, promised)
+        self.bind(env, node.name.value, values)
+
+    def _note_fixture(self, function: Function) -> None:
+        assert isinstance(function.node, cst.FunctionDef)
+        name = function.name
+        for decorator in function.node.decorators:
+            if isinstance(decorator.decorator, cst.Call):
+                for arg in decorator.decorator.args:
+                    if arg.keyword and arg.keyword.value == "name":
+                        name = getattr(arg.value, "evaluated_value", name)
+        known = self.program.fixtures[name]
+        if function not in known:
+            known.append(function)
+            self.changed = True
+
+    def define_class(self, node: cst.ClassDef, env: Environment) -> None:
+        found = self.program.classes.get(node)
+        if found is None:
+            found = self.program.classes[node] = Class(node, env.scope)
+            self.changed = True
+        bases: Values = NOTHING
+        for arg in node.bases:
+            bases |= self.evaluate(arg.value, env)
+        for base in bases:
+            if isinstance(base, Type):
+                base.of.subclasses.add(found)
+        if bases != found.bases:
+            found.bases = bases
+            self.changed = True
+        inner = Environment(found, env.where, block=env.block)
+        self.suite(node.body, inner)
+        if any(path.startswith("flask.views.") for path in found.external_bases()):
+            self._is_view(found, node, env)
+        self.bind(env, node.name.value, one(Type(found)))
+
+    def _is_view(self, of: Class, node: cst.ClassDef, env: Environment) -> None:
+        methods: Values = NOTHING
+        for name in _VERBS:
+            for value in of.bindings.get(name, NOTHING):
+                if isinstance(value, Routine):
+                    value.function.roles.add(VIEW)
+                    methods |= one(value)
+        for decorator in routines(items(of.attribute("decorators"))):
+            given = one(External("flask.async_function"))
+            self.call(node, one(Routine(decorator)), [("", given)], env)
+
+    def import_names(self, node: cst.Import, env: Environment) -> None:
+        for alias in node.names:
+            name = _dotted(alias.name)
+            if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
+                self.bind(env, alias.asname.name.value, self.imported(name, env.scope.module))
+            else:
+                first = name.partition(".")[0]
+                values = self.imported(first, env.scope.module)
+                module = self.module(name, env.scope.module)
+                if module is not None and not any(isinstance(v, ModuleValue) for v in values):
+                    values = one(ModuleValue(module))
+                self.bind(env, first, values)
+
+    def import_members(self, node: cst.ImportFrom, env: Environment) -> None:
+        importer = env.scope.module
+        name = _dotted(node.module) if node.module is not None else ""
+        if node.relative:
+            parts = importer.package.split(".") if importer.package else []
+            parts = parts[: len(parts) - len(node.relative) + 1]
+            name = ".".join([*parts, name] if name else parts)
+        module = self.program.module_at(name) if node.relative else self.module(name, importer)
+        if isinstance(node.names, cst.ImportStar):
+            if module is not None and module not in importer.stars:
+                importer.stars.append(module)
+                self.changed = True
+            elif name in {"flask", "quart"} and isinstance(env.scope, Module):
+                import flask
+
+                for public in vars(flask):
+                    if not public.startswith("_") and public not in env.names:
+                        self.bind(env, public, types.external(f"flask.{public}"))
+            return
+        for alias in node.names:
+            wanted = _dotted(alias.name)
+            bound = wanted
+            if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
+                bound = alias.asname.name.value
+            values = self.member(module, wanted) if module else types.external(f"{name}.{wanted}")
+            self.bind(env, bound, values)
+
+
+def _dotted(node: cst.BaseExpression) -> str:
+    if isinstance(node, cst.Attribute):
+        return f"{_dotted(node.value)}.{node.attr.value}"
+    return node.value if isinstance(node, cst.Name) else ""

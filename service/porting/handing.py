@@ -1,0 +1,186 @@
+"""What becomes of functions that are handed to others: to decorators, to Flask, to unknown code."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import libcst as cst
+
+from .environment import Environment
+from .evaluation import Expressions
+from .libraries import may_wait
+from .program import Function, Site
+from .registration import (
+    CALLBACK,
+    is_transparent,
+    pin_by_name,
+    role_of,
+)
+from .values import (
+    NOTHING,
+    External,
+    Generated,
+    Instance,
+    Object,
+    Routine,
+    Row,
+    Text,
+    Type,
+    Values,
+    one,
+    ordered,
+    routines,
+)
+
+Arguments = list[tuple[str, Values]]
+
+_TAKING_GENERATORS = {
+    "flask.Flask.make_response",
+    "flask.Flask.response_class",
+    "flask.Response",
+    "flask.make_response",
+    "flask.stream_with_context",
+}
+
+
+class Handing(Expressions):
+    """Functions as arguments."""
+
+    @abstractmethod
+    def call_function(self, routine: Routine, arguments: Arguments) -> Values:
+        """What a function of the project returns for these arguments."""
+
+    def _escape(self, site: Site, arguments: Arguments, path: str = "") -> None:
+        """Note which functions are handed to something that may call them, nobody knows how."""
+        if path == "pytest.MonkeyPatch.setattr":
+            self._stand_in(arguments)
+            return
+        if path in {
+            "flask.Flask.ensure_async",
+            "flask.utils.run_sync",
+            "flask.stream_with_context",
+        }:
+            return
+        for _, values in arguments:
+            for function in routines(values):
+                site.escaping.add(function)
+                what = path.removeprefix("builtins.").removeprefix("?.") or "unknown code"
+                if function.module.is_test and not path:
+                    continue
+                function.pins.setdefault(f"it is handed to {what}", site.node)
+
+    def _stream(self, values: Values) -> None:
+        self.program.streamed |= routines(values)
+        for value in values:
+            if isinstance(value, Generated):
+                self.program.streamed.add(value.function)
+
+    def _setattr(self, arguments: Arguments) -> None:
+        if len(arguments) == 3:
+            for name in arguments[1][1]:
+                if isinstance(name, Text):
+                    self.store(arguments[0][1], name.text, arguments[2][1])
+
+    def _start_thread(self, site: Site, arguments: Arguments) -> None:
+        """What a thread is given to call, it calls with the arguments given for that."""
+        given = dict(arguments)
+        for function in routines(given.get("target", NOTHING)):
+            function.pins.setdefault("a thread calls it", site.node)
+            site.escaping.add(function)
+            for value in given.get("args", NOTHING):
+                if isinstance(value, Row):
+                    places = [("", place) for place in value.places]
+                    self.call_function(Routine(function), places)
+
+    def _consume(self, site: Site, path: str, arguments: Arguments) -> None:
+        """Note who iterates over a generator that it is given."""
+        if path in _TAKING_GENERATORS or not isinstance(site.node, cst.Call):
+            return
+        for arg, (_, values) in zip(site.node.args, arguments, strict=False):
+            for value in values:
+                if isinstance(value, Generated):
+                    if path.startswith("builtins."):
+                        self.program.consumed[arg.value] = value.function
+                        site.functions.add(value.function)
+                    else:
+                        value.function.pins.setdefault(f"{path} iterates over it", site.node)
+
+    def _stand_in(self, arguments: Arguments) -> None:
+        """`monkeypatch.setattr`: what takes a function's place must be of its kind."""
+        replacing = routines(frozenset().union(*(values for _, values in arguments)))
+        target: Values = NOTHING
+        texts = [v.text for _, values in arguments for v in values if isinstance(v, Text)]
+        for text in texts:
+            owner, _, name = text.rpartition(".")
+            module = self.program.module_at(owner)
+            if module is not None:
+                target |= self.member(module, name)
+            elif arguments and not owner:
+                target |= self.attribute(arguments[0][1], name)
+        for function in replacing:
+            self.program.aliases[function] |= routines(target) - {function}
+
+    def _mark_awaited(self, node: cst.CSTNode) -> None:
+        if isinstance(node, cst.Call):
+            self.program.awaited.update(arg.value for arg in node.args)
+
+    def take_role(self, function: Function, role: str, node: cst.CSTNode, path: str = "") -> None:
+        """Note who calls a function from outside."""
+        function.roles.add(role)
+        if "context_processor" in path and "shell" not in path:
+            function.roles.add("context processor")
+        if role == CALLBACK:
+            function.pins.setdefault("Quart calls it without awaiting it", node)
+
+    def decorate(self, function: Function, values: Values, env: Environment) -> Values:
+        """What a function's name stands for after its decorators."""
+        assert isinstance(function.node, cst.FunctionDef)
+        function.decorators = []
+        for decorator in reversed(function.node.decorators):
+            by = self.evaluate(decorator.decorator, env)
+            function.decorators.append(by)
+            values = self._decorated(decorator, by, values, function, env)
+        pin_by_name(function)
+        return values
+
+    def _decorated(
+        self,
+        node: cst.Decorator,
+        by: Values,
+        values: Values,
+        function: Function,
+        env: Environment,
+    ) -> Values:
+        targets = routines(values) | {function}
+        if not by:
+            if not isinstance(node.decorator, cst.Name | cst.Attribute | cst.Call):
+                return values
+            for target in targets:
+                target.pins.setdefault("its decorator is not known", node)
+            return values
+        result: Values = NOTHING
+        for value in ordered(by):
+            if isinstance(value, External):
+                role = role_of(value.path)
+                if role is not None:
+                    for target in targets:
+                        self.take_role(target, role, node, value.path)
+                elif value.path == "flask.utils.run_sync":
+                    self.program.in_threads |= targets
+                elif value.path == "flask.stream_with_context":
+                    self.program.streamed |= targets
+                elif not is_transparent(value.path):
+                    self._foreign_decorator(value.path, targets, node)
+                result |= values
+            elif isinstance(value, Routine | Type | Object):
+                result |= self.call(node, one(value), [("", values)], env)
+            elif isinstance(value, Instance):
+                self._foreign_decorator(value.kind, targets, node)
+        return result or values
+
+    def _foreign_decorator(self, path: str, targets: set[Function], node: cst.Decorator) -> None:
+        for target in targets:
+            if target.module.is_test and not may_wait(path):
+                continue
+            what = path.removesuffix("()").removesuffix(".?")
+            target.pins.setdefault(f"{what} decorates it, which may not await it", node)

@@ -1,0 +1,95 @@
+"""What is known of the connections of a project."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from . import drivers
+from .program import Function, Program, Read, Site
+from .queries import Queries
+from .values import Instance, Values
+
+POSTGRESQL, REDIS, RETHINKDB = "postgresql", "redis", "rethinkdb"
+KINDS = {"psycopg": POSTGRESQL, "redis": REDIS, "rethinkdb": RETHINKDB, "sqlite3": POSTGRESQL}
+
+
+@dataclass(eq=False)
+class Kept:
+    """One connection that the project keeps under a name.
+
+    Attributes:
+        name: of the attribute of `g`, or of the variable.
+        numbers: the connect calls it may come from.
+        kind: the backend.
+        of_g: whether it is kept on `g`, or in a module.
+        refusal: why it is not converted; empty if it is.
+    """
+
+    name: str
+    numbers: set[int]
+    kind: str
+    of_g: bool
+    refusal: str = ""
+    refused_at: Site | None = None
+
+
+@dataclass(eq=False)
+class Idiom:
+    """What was found of the connection idiom in a project.
+
+    Attributes:
+        kept: every connection, by the name it is kept under.
+        openers: functions that return a connection of `g`, with the names they may give.
+        closers: functions that only close.
+        involved: calls that are converted or go away, so that they cannot block.
+        awaited: calls and reads that are awaited.
+        queries: the SQL.
+    """
+
+    program: Program
+    mapped: set[str]
+    kept: dict[str, Kept] = field(default_factory=dict)
+    openers: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
+    removed: set[Function] = field(default_factory=set)
+    closers: set[Function] = field(default_factory=set)
+    involved: set[cst.CSTNode] = field(default_factory=set)
+    awaited: set[cst.CSTNode] = field(default_factory=set)
+    reads: dict[cst.CSTNode, Read] = field(default_factory=dict)
+    opener_calls: dict[cst.CSTNode, tuple[Site, str]] = field(default_factory=dict)
+    queries: Queries | None = None
+
+    def converted(self, number: int | None) -> Kept | None:
+        """The connection that this number is of, if it is converted."""
+        for kept in self.kept.values():
+            if number in kept.numbers and not kept.refusal:
+                return kept
+        return None
+
+
+def numbers_in(values: Values) -> set[int]:
+    """The connections among the values."""
+    return {
+        number
+        for value in values
+        if isinstance(value, Instance) and value.kind.partition("@")[0] in CONNECTION_KINDS
+        if (number := drivers.number_of(value.kind)) is not None
+    }
+
+
+CONNECTION_KINDS = frozenset(drivers.CONNECTING.values())
+
+
+def connect_sites(idiom: Idiom) -> list[tuple[int, Site]]:
+    return [
+        (number, idiom.program.sites[node, "call"])
+        for node, number in idiom.program.connects.items()
+    ]
+
+
+def kept_of(idiom: Idiom, number: int | None) -> Kept | None:
+    if number is None:
+        return None
+    return next((kept for kept in idiom.kept.values() if number in kept.numbers), None)

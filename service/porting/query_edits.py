@@ -1,0 +1,112 @@
+"""What becomes of statements that speak SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import libcst as cst
+
+from .nodes import (
+    body_of,
+    called,
+    in_parentheses,
+    in_parentheses_if_awaited,
+    set_right,
+    without_statement,
+)
+from .program import Function
+from .sql import Statement
+
+if TYPE_CHECKING:
+    from .queries import Queries
+
+Edit = Callable[[Any], Any]
+DICTS = ("dict_row", "RealDictCursor", "DictCursor", "DictRow")
+"""What the old call says for rows that are dictionaries."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What becomes of a node if the connection with this number is converted."""
+
+    node: cst.CSTNode
+    edit: Edit
+    function: Function
+    number: int | None
+
+
+class Rewriting:
+    """`await db.fetch(...)`, and rows of the kind that the cursor gave."""
+
+    def __init__(
+        self,
+        queries: Queries,
+        of: cst.BaseExpression,
+        sql: Statement,
+        method: str,
+        dicts: bool,
+        indexed: bool,
+        name: str,
+        at: cst.CSTNode,
+    ) -> None:
+        self.q, self.of, self.sql, self.method, self.at = queries, of, sql, method, at
+        self.dicts, self.indexed, self.name = dicts, indexed, name
+
+    def __call__(self, node: cst.BaseExpression) -> cst.BaseExpression:
+        rewritten = self.q.rewritten
+        arguments = [arg.with_changes(value=rewritten(arg.value)) for arg in self.sql.arguments]
+        call = cst.Call(
+            cst.Attribute(in_parentheses_if_awaited(rewritten(self.of)), cst.Name(self.method)),
+            [cst.Arg(self.sql.node), *arguments],
+        )
+        result: cst.BaseExpression = self.q.waited(self.at, call)
+        kind = "dict" if self.dicts else "tuple"
+        if self.method == "execute" or self.indexed:
+            return result
+        if self.method == "fetch":
+            item = cst.Name(self.name)
+            return cst.ListComp(called(kind, item), cst.CompFor(target=item, iter=result))
+        named = cst.NamedExpr(cst.Name(self.name), result)
+        test = cst.Comparison(
+            in_parentheses(named), [cst.ComparisonTarget(cst.IsNot(), cst.Name("None"))]
+        )
+        chosen = cst.IfExp(test, called(kind, cst.Name(self.name)), cst.Name("None"))
+        return in_parentheses(chosen)
+
+
+def remove(node: cst.CSTNode) -> object:
+    if isinstance(node, cst.SimpleStatementLine) and any(
+        line.comment for line in node.leading_lines
+    ):
+        return without_statement(node)
+    return cst.RemoveFromParent()
+
+
+def unwrapped(node: cst.With) -> object:
+    return cst.FlattenSentinel(body_of(node.body))
+
+
+def collected(holder: list[cst.BaseStatement]) -> Edit:
+    def edit(node: Any) -> object:
+        if isinstance(node, cst.FlattenSentinel):
+            holder.extend(node)
+        elif isinstance(node, cst.BaseStatement):
+            holder.append(node)
+        return cst.RemoveFromParent()
+
+    return edit
+
+
+def in_transaction(
+    queries: Queries, of: cst.BaseExpression, holder: list[cst.BaseStatement]
+) -> Edit:
+    def edit(node: Any) -> object:
+        connection = in_parentheses_if_awaited(queries.rewritten(of))
+        item = cst.WithItem(cst.Call(cst.Attribute(connection, cst.Name("transaction"))))
+        body = set_right(cst.IndentedBlock(holder))
+        assert isinstance(body, cst.IndentedBlock)
+        return cst.With([item], body, asynchronous=cst.Asynchronous())
+
+    return edit

@@ -1,0 +1,133 @@
+"""Why a connection cannot be converted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import libcst as cst
+
+from . import drivers
+from .idiom import POSTGRESQL, REDIS, Idiom, Kept, connect_sites, kept_of
+from .narrowing import opened_for
+from .nodes import text_of
+from .program import Function, Module, Site
+
+
+def stuck(idiom: Idiom, can_await: Callable[[Site], bool]) -> dict[str, tuple[str, Site]]:
+    """Connections that are used by `async with` or `async for` where nobody can say so.
+
+    Args:
+        can_await: whether one can await at a site.
+    """
+    assert idiom.queries is not None
+    found = {}
+    for site in idiom.program.sites.values():
+        enters = site.role in {"with", "for"} or bool(site.gathers)
+        if site.node in idiom.queries.entering:
+            enters = True
+        elif site.node not in idiom.awaited or not enters:
+            continue
+        numbers = {drivers.number_of(path) for path in [*site.paths, site.gathers]}
+        if enters and not can_await(site):
+            for number in numbers:
+                kept = idiom.converted(number)
+                if kept is not None:
+                    found[kept.name] = ("it is gone through in a function that cannot await", site)
+    return found
+
+
+def refuse(idiom: Idiom) -> None:
+    """Find a reason against converting each connection."""
+    assert idiom.queries is not None
+    for kept in idiom.kept.values():
+        for number, site in connect_sites(idiom):
+            if number in kept.numbers:
+                kind = next(iter(site.paths & set(drivers.CONNECTING)), "")
+                if kind.startswith("sqlite3.") and kept.name not in idiom.mapped:
+                    kept.refusal = "sqlite3 stays; with --map it would move to PostgreSQL"
+                    kept.refused_at = site
+        for number in kept.numbers:
+            leaked = idiom.program.leaked.get(number)
+            if leaked is not None and leaked.where not in idiom.removed:
+                kept.refusal = kept.refusal or "it is handed to code outside of the project"
+                kept.refused_at = kept.refused_at or leaked
+    for site in idiom.program.sites.values():
+        if site.where in idiom.removed:
+            continue
+        for path in site.paths:
+            used = kept_of(idiom, drivers.number_of(path))
+            if used is None or used.refusal:
+                continue
+            reason = _refusal(idiom, used, site, path)
+            if reason:
+                used.refusal, used.refused_at = reason, site
+        for function in site.functions & set(idiom.openers):
+            _refuse_call(idiom, site, function)
+    for node, read in idiom.program.reads.items():
+        for kept in idiom.kept.values():
+            if kept.numbers & read.numbers and not kept.of_g and not kept.refusal:
+                in_test = read.where.module.is_test and read.block is None
+                if read.where.module.is_test and in_test:
+                    kept.refusal = "tests use it without an app context"
+                    kept.refused_at = Site(node, read.where, "attribute")
+
+
+def _refusal(idiom: Idiom, kept: Kept, site: Site, path: str) -> str:
+    assert idiom.queries is not None
+    if isinstance(site.where, Module) and site.block is None:
+        return "it is used while a module is imported"
+    if kept.kind == POSTGRESQL:
+        return idiom.queries.refusal(site)
+    if site.role == "attribute" and path.partition("@")[2].partition(".")[2]:
+        return f"{drivers.plain(path)} is not called here"
+    if site.role == "call" and drivers.awaits(path) is None:
+        return f"{drivers.plain(path)} has no asynchronous form here"
+    if kept.kind == REDIS and site.role == "call" and path.endswith(".close"):
+        return "it is closed before its context ends"
+    return ""
+
+
+def _refuse_call(idiom: Idiom, site: Site, function: Function) -> None:
+    """A call of an opener must say which connection it wants, and be a plain call."""
+    names = idiom.openers[function]
+    if site.role != "call" or not isinstance(site.node, cst.Call):
+        return
+    name = wanted(function, site.node, names)
+    if name is None or function in site.escaping:
+        for each in names:
+            kept = idiom.kept[each]
+            if not kept.refusal:
+                kept.refusal = f"which connection {function.label} returns here is not written out"
+                kept.refused_at = site
+
+
+def wanted(function: Function, call: cst.Call, names: set[str]) -> str | None:
+    given = text_of(call.args[0].value) if call.args else None
+    if given is not None:
+        names = opened_for(function, given) & names or {given} & names
+    return next(iter(names)) if len(names) == 1 else None
+
+
+def refuse_together(idiom: Idiom) -> None:
+    """What one function opens, or closes, is converted as a whole."""
+    groups = [set(names) for names in idiom.openers.values()]
+    for function in idiom.closers:
+        groups.append(
+            {
+                kept.name
+                for site in idiom.program.sites.values()
+                if site.where is function
+                for path in site.paths
+                if (kept := kept_of(idiom, drivers.number_of(path))) is not None
+            }
+        )
+    grown = True
+    while grown:
+        grown = False
+        for group in groups:
+            refused = [idiom.kept[name] for name in group if idiom.kept[name].refusal]
+            for name in group if refused else ():
+                if not idiom.kept[name].refusal:
+                    idiom.kept[name].refusal = f"{refused[0].name!r} is opened or closed with it"
+                    idiom.kept[name].refused_at = refused[0].refused_at
+                    grown = True
