@@ -52,6 +52,8 @@ class Colours:
         self.bridged: set[Function] = set()
         self.reasons: dict[Function, tuple[cst.CSTNode, str]] = {}
         self.factories: set[Function] = set()
+        self._hopping: set[Function] = set()
+        """Those in tests and commands that call a bridged function, which takes a thread."""
         self._sites: dict[Function | Module, list[Site]] = defaultdict(list)
         self._callers: dict[Function, list[Site]] = defaultdict(list)
         for site in program.sites.values():
@@ -152,12 +154,12 @@ class Colours:
                         self._keep(function, site.node, waits)
                         break
         while True:
-            size = len(self.threaded)
+            size = len(self.threaded), len(self._hopping)
             self._spread_async()
             self._spread_threads()
-            if len(self.threaded) == size:
+            self._find_bridged()
+            if (len(self.threaded), len(self._hopping)) == size:
                 break
-        self._find_bridged()
 
     def _keep(self, function: Function, node: cst.CSTNode, reason: str) -> None:
         if function not in self.threaded and not function.was_async:
@@ -173,7 +175,11 @@ class Colours:
             function
             for function in self.program.functions.values()
             if self.can_be_async(function)
-            and (self._is_promoted(function) or function in self.program.streamed)
+            and (
+                self._is_promoted(function)
+                or function in self.program.streamed
+                or function in self._hopping
+            )
         }
         grown = True
         while grown:
@@ -252,6 +258,7 @@ class Colours:
         )
 
     def _find_bridged(self) -> None:
+        """Find who waits over the bridge, and who, on an event loop, calls them."""
         grown = True
         while grown:
             grown = False
@@ -260,6 +267,8 @@ class Colours:
                 if not isinstance(owner, Function) or owner in self.bridged:
                     continue
                 if owner not in self.threaded and self.can_be_async(owner):
+                    if any(f in self.bridged and not f.is_generator for f in site.functions):
+                        self._hopping.add(owner)
                     continue
                 bridge = self.needs(site) or bool(site.paths & _BRIDGE)
                 if bridge or any(f in self.bridged for f in site.functions):

@@ -128,11 +128,7 @@ def _tell_what_is_gone(plan: Plan) -> None:
 
 def _connect(plan: Plan) -> None:
     """`Connections(app)` after every app that is made: its bridge runs the plain functions."""
-    made = {
-        site.node: site
-        for site in plan.sites("call")
-        if "flask.Flask" in site.paths and not site.where.module.is_test
-    }
+    made = {site.node: site for site in plan.sites("call") if "flask.Flask" in site.paths}
     connected = {
         module
         for site in plan.sites("call")
@@ -149,9 +145,10 @@ def _connect(plan: Plan) -> None:
             plan.hand(site.where, node, f"call {CONNECTIONS}(app) with this app")
             continue
         name = edits.need(RUNTIME, CONNECTIONS)
-        last = _configured(site.where.module, line, target) if plan.entries else line
+        entered = bool(plan.entries) and not site.where.module.is_test
+        last = _configured(site.where.module, line, target) if entered else line
         source = [f"{name}({target})"]
-        if plan.entries:
+        if entered:
             source.insert(0, _entries(plan, target))
             if any("os." in entry for entry in plan.entries.values()):
                 edits.need("os")

@@ -41,6 +41,9 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     edits = plan.edits(site.where.module)
     if isinstance(node, cst.Call) and site.gathers and node in plan.idiom.awaited:
         edits.change(node, _made_list)
+    elif isinstance(node, cst.Attribute) and _hops(plan, site):
+        current_app = edits.need("quart", "current_app")
+        edits.change(node, _read_elsewhere(f"{current_app}.ensure_async"))
     elif isinstance(node, cst.Call) and _hops(plan, site):
         current_app = edits.need("quart", "current_app")
         edits.change(node, _through(f"{current_app}.ensure_async"))
@@ -88,7 +91,7 @@ def _hops(plan: Plan, site: Site) -> bool:
     if "flask.async_function" in site.paths:
         return True
     return any(function in plan.colours.bridged for function in site.functions) and not any(
-        function.is_generator or function.name == "__init__" for function in site.functions
+        function.is_generator for function in site.functions
     )
 
 
@@ -98,6 +101,16 @@ def _through(ensure: str) -> Callable[[cst.Call], cst.BaseExpression]:
         if isinstance(inner, cst.Attribute) and inner.attr.value == "ensure_async":
             return awaited(node)
         return awaited(node.with_changes(func=called(ensure, node.func)))
+
+    return edit
+
+
+def _read_elsewhere(ensure: str) -> Callable[[cst.Attribute], cst.BaseExpression]:
+    """A property that waits over the bridge, read in a thread."""
+
+    def edit(node: cst.Attribute) -> cst.BaseExpression:
+        reading = called(ensure, cst.Lambda(cst.Parameters(), node))
+        return awaited(cst.Call(reading))
 
     return edit
 
