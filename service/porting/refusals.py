@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import libcst as cst
@@ -38,38 +39,66 @@ def stuck(idiom: Idiom, can_await: Callable[[Site], bool]) -> dict[str, tuple[st
 
 def refuse(idiom: Idiom) -> None:
     """Find a reason against converting each connection."""
-    assert idiom.queries is not None
     for kept in idiom.kept.values():
-        for number, site in connect_sites(idiom):
-            if number in kept.numbers:
-                kind = next(iter(site.paths & set(drivers.CONNECTING)), "")
-                if kind.startswith("sqlite3.") and kept.name not in idiom.mapped:
-                    kept.refusal = "sqlite3 stays; with --map it would move to PostgreSQL"
-                    kept.refused_at = site
-        for number in kept.numbers:
-            leaked = idiom.program.leaked.get(number)
-            if leaked is not None and leaked.where not in idiom.removed:
-                kept.refusal = kept.refusal or "it is handed to code outside of the project"
-                kept.refused_at = kept.refused_at or leaked
+        _by_itself(idiom, kept)
     for site in idiom.program.sites.values():
-        if site.where in idiom.removed:
-            continue
-        for path in site.paths:
-            used = kept_of(idiom, drivers.number_of(path))
-            if used is None or used.refusal:
-                continue
-            reason = _refusal(idiom, used, site, path)
-            if reason:
-                used.refusal, used.refused_at = reason, site
-        for function in site.functions & set(idiom.openers):
-            _refuse_call(idiom, site, function)
+        if site.where not in idiom.removed:
+            _by_use(idiom, site)
     for node, read in idiom.program.reads.items():
         for kept in idiom.kept.values():
-            if kept.numbers & read.numbers and not kept.of_g and not kept.refusal:
-                in_test = read.where.module.is_test and read.block is None
-                if read.where.module.is_test and in_test:
-                    kept.refusal = "tests use it without an app context"
-                    kept.refused_at = Site(node, read.where, "attribute")
+            if kept.numbers & read.numbers and not kept.of_g:
+                _by_reading(kept, Site(node, read.where, "attribute", block=read.block))
+
+
+def _refuse(kept: Kept, reason: str, site: Site) -> None:
+    if not kept.refusal:
+        kept.refusal, kept.refused_at = reason, site
+
+
+def _by_itself(idiom: Idiom, kept: Kept) -> None:
+    """How it is opened, who gets it, and whether tests put something else in its place."""
+    patched = {kept.name, *(f.name for f, names in idiom.openers.items() if kept.name in names)}
+    for number, site in connect_sites(idiom):
+        if number not in kept.numbers:
+            continue
+        of_sqlite = any(path.startswith("sqlite3.") for path in site.paths)
+        if of_sqlite and kept.name not in idiom.mapped:
+            _refuse(kept, "sqlite3 stays; with --map it would move to PostgreSQL", site)
+        leaked = idiom.program.leaked.get(number)
+        if leaked is not None and leaked.where not in idiom.removed:
+            _refuse(kept, "it is handed to code outside of the project", leaked)
+        for name in sorted(patched):
+            if _is_patched(idiom, name):
+                _refuse(kept, f"tests put something else in the place of {name}", site)
+
+
+def _is_patched(idiom: Idiom, name: str) -> bool:
+    """Whether a test names it in a string, for `patch` or `setattr`."""
+    patching = re.compile(rf"(?:patch|setattr)\b[^\n]*[\"'.]{re.escape(name)}[\"']")
+    return any(
+        module.is_test and name in module.source and patching.search(module.source)
+        for module in idiom.program.modules.values()
+    )
+
+
+def _by_use(idiom: Idiom, site: Site) -> None:
+    for path in sorted(site.paths):
+        kept = kept_of(idiom, drivers.number_of(path))
+        if kept is not None and not kept.refusal:
+            reason = _refusal(idiom, kept, site, path)
+            if reason:
+                _refuse(kept, reason, site)
+    for function in site.functions & set(idiom.openers):
+        _refuse_call(idiom, site, function)
+
+
+def _by_reading(kept: Kept, site: Site) -> None:
+    """A variable of a module needs no app context; `get_db` does."""
+    where = site.where
+    if where.module.is_test and site.block is None:
+        _refuse(kept, "tests use it without an app context", site)
+    elif isinstance(where, Function) and where.pins and site.block is None:
+        _refuse(kept, f"{where.label}, which uses it, may run without an app context", site)
 
 
 def _refusal(idiom: Idiom, kept: Kept, site: Site, path: str) -> str:
