@@ -77,6 +77,7 @@ _AWAITING = {
     "asyncio.run",
     "asyncio.wait_for",
     "service.connections.run",
+    "service.porting.runtime.run_apart",
     "anyio.run",
 }
 _SAME_AS_ARGUMENT = {

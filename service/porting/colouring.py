@@ -28,6 +28,7 @@ OPENED_DIRECTLY = {
 """Quart opens these asynchronously; a plain `open` of the same path does, too."""
 
 _ASYNCHRONOUS = {"flask.async_function", "flask.testing.FlaskClient.?", "flask.Response.text"}
+_APART = "service.porting.runtime.run_apart"
 _BRIDGE = {"service.connections.run", "service.connections.get_db_sync"}
 _UNITTEST_SYNC = {"setUpClass", "tearDownClass", "setup_method", "teardown_method", "setup_class"}
 
@@ -113,6 +114,8 @@ class Colours:
             return None
         if site.paths & _BRIDGE:
             return "it waits over the bridge"
+        if _APART in site.paths:
+            return "it waits for an event loop of its own"
         for path in sorted(site.paths):
             if site.role in {"call", "for"} and may_wait(path):
                 shown = plain(path).replace(".?", "").removesuffix(".__iter__")
@@ -153,6 +156,11 @@ class Colours:
                     if waits and site.block is None:
                         self._keep(function, site.node, waits)
                         break
+        for block in self.program.blocks.values():
+            function = block.function
+            if isinstance(function, Function) and not self.tolerates_blocking(function):
+                for reason in list(function.pins)[:1]:
+                    self._keep(function, block.node, reason)
         while True:
             size = len(self.threaded), len(self._hopping)
             self._spread_async()

@@ -82,7 +82,7 @@ class Progress:
 
     def __call__(self, what: str, done: int, of: int) -> None:
         """Tell how far it is."""
-        if monotonic() - self._began < PATIENCE:
+        if not sys.stderr.isatty() or monotonic() - self._began < PATIENCE:
             return
         self._shown = True
         filled = self.WIDTH * done // max(of, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .values import NOTHING, External, Instance, Many, Values, one, something_of
+from .values import DATA, External, Instance, Many, Row, Values, one, something_of
 
 _APP = "flask.Flask"
 _CLIENT = "flask.testing.FlaskClient"
@@ -119,6 +119,7 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "flask.typing.TestClientProtocol": _CLIENT,
     "flask.views.MethodView": "flask.views.MethodView",
     "flask.wrappers.response.Response": _RESPONSE,
+    "service.porting.runtime.stream_with_context": "flask.stream_with_context",
     "werkzeug.test.Client": _CLIENT,
     "werkzeug.test.TestResponse": _RESPONSE,
     "flask.datastructures.FileStorage": "werkzeug.datastructures.FileStorage",
@@ -151,8 +152,8 @@ def returned(path: str) -> Values | None:
         return one(Instance(kind))
     if path in {"flask.Files.getlist", "flask.Files.values"}:
         return one(Many(one(Instance("werkzeug.datastructures.FileStorage"))))
-    if path in {"flask.Files.items"}:
-        return one(Many(NOTHING))
+    if path == "flask.Files.items":
+        return one(Many(one(Row((DATA, one(Instance("werkzeug.datastructures.FileStorage")))))))
     return None
 
 

@@ -86,7 +86,6 @@ class Handing(Expressions):
         given = dict(arguments)
         for function in routines(given.get("target", NOTHING)):
             function.pins.setdefault("a thread calls it", site.node)
-            site.escaping.add(function)
             for value in given.get("args", NOTHING):
                 if isinstance(value, Row):
                     places = [("", place) for place in value.places]

@@ -19,6 +19,7 @@ RUNTIME = "service.connections"
 RUN, GET_DB, CONNECTIONS = "run", "get_db", "Connections"
 RUNNING = "service.porting.runtime"
 """Where ported apps import what Quart's requests and responses lack."""
+RUN_APART, STREAM = "run_apart", "stream_with_context"
 TESTING = "service.porting.testing"
 """Where ported tests import what Quart's test client lacks."""
 

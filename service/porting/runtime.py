@@ -1,16 +1,26 @@
-"""What ported apps use where Quart's requests and responses are not as Flask's."""
+"""What ported apps use where Quart is not as Flask."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from contextvars import copy_context
+from functools import wraps
+from typing import Any, TypeVar
 
 from quart import Request, Response, current_app
+from quart.globals import _cv_request
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.wrappers import Response as WerkzeugResponse
+
+T = TypeVar("T")
 
 _NOT_JSON = (
     "Did not attempt to load JSON data because the request Content-Type was not 'application/json'."
 )
+_END: Any = object()
 
 
 class PortedRequest(Request):
@@ -36,3 +46,62 @@ async def quart_response(response: Response | WerkzeugResponse) -> Response:
     if not isinstance(response, WerkzeugResponse):
         return response
     return current_app.response_class(response.get_data(), response.status_code, response.headers)
+
+
+def stream_with_context(streamed: Any) -> Any:
+    """Quart's, for plain generators, too, which run in a thread with the request at hand.
+
+    Args:
+        streamed: a generator, or a function that returns one, as Flask's takes them.
+
+    Returns:
+        An asynchronous generator, or a function that returns one.
+    """
+    if isinstance(streamed, Iterator | AsyncGenerator):
+        return _streaming(streamed)
+
+    @wraps(streamed)
+    def decorated(*args: Any, **kwargs: Any) -> AsyncGenerator[Any]:
+        return _streaming(streamed(*args, **kwargs))
+
+    return decorated
+
+
+def _streaming(streamed: Any) -> AsyncGenerator[Any]:
+    context = _cv_request.get().copy()
+
+    async def items() -> AsyncGenerator[Any]:
+        async with context:
+            steps = streamed if isinstance(streamed, AsyncGenerator) else _steps(streamed)
+            async with aclosing(steps):
+                async for item in steps:
+                    yield item
+
+    return items()
+
+
+async def _steps(streamed: Iterator[Any]) -> AsyncGenerator[Any]:
+    in_thread: Callable[[Callable[..., Any]], Callable[..., Awaitable[Any]]]
+    in_thread = current_app.ensure_async
+    try:
+        while (item := await in_thread(next)(streamed, _END)) is not _END:
+            yield item
+    finally:
+        if (close := getattr(streamed, "close", None)) is not None:
+            await in_thread(close)()
+
+
+def run_apart(awaitable: Awaitable[T]) -> T:
+    """Wait in a plain function, wherever it is called, on an event loop and a thread of its own.
+
+    Within a request, `service.connections.run` is for that: on the app's event loop.
+
+    Raises:
+        BaseException: what the awaitable raises.
+    """
+
+    async def finish() -> T:
+        return await awaitable
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(copy_context().run, asyncio.run, finish()).result()

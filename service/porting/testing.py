@@ -8,13 +8,10 @@ The responses are Quart's.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from contextvars import ContextVar, Token, copy_context
+from contextvars import ContextVar, Token
 from http.cookiejar import Cookie
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from flask.testing import EnvironBuilder
@@ -25,8 +22,6 @@ from quart.signals import request_started
 from quart.testing import QuartClient
 from quart.testing.utils import make_test_scope, no_op_push
 from werkzeug.datastructures import Headers
-
-T = TypeVar("T")
 
 
 class PortedClient(QuartClient):
@@ -219,17 +214,3 @@ def request_context(app: Quart, *args: Any, **kwargs: Any) -> RequestContext:
     )
     request.body.set_result(sent.body)
     return app.request_context(request)
-
-
-def run(awaitable: Awaitable[T]) -> T:
-    """Wait for something asynchronous in a plain function of a test: on an event loop of its own.
-
-    Raises:
-        BaseException: what the awaitable raises.
-    """
-
-    async def finish() -> T:
-        return await awaitable
-
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(copy_context().run, asyncio.run, finish()).result()

@@ -10,7 +10,7 @@ import libcst as cst
 from service.porting.nodes import awaited, called, dotted, statement, with_keyword
 from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan
 from service.porting.program import Module, Site
-from service.porting.values import Generated, Instance
+from service.porting.values import Instance
 
 _OPENED = {
     "flask.Flask.open_resource": "root_path",
@@ -57,8 +57,6 @@ def _call(plan: Plan, site: Site) -> None:
         edits.change(node, awaited)
     if "sqlite3.connect" in site.paths:
         _share_between_threads(plan, site, node)
-    if "flask.stream_with_context" in site.paths:
-        _stream(plan, site, node)
 
 
 def _opened(of: str) -> Callable[[cst.Call], cst.BaseExpression]:
@@ -80,37 +78,6 @@ def _share_between_threads(plan: Plan, site: Site, node: cst.Call) -> None:
     plan.edits(site.where.module).change(
         node, lambda old: with_keyword(old, "check_same_thread", cst.Name("False"))
     )
-
-
-def _stream(plan: Plan, site: Site, node: cst.Call) -> None:
-    """Flask's takes a generator or a generator function; Quart's an async generator function."""
-    given = node.args[0].value if node.args else None
-    values = plan.program.values.get(given, frozenset()) if given is not None else frozenset()
-    functions = {value.function for value in values if isinstance(value, Generated)}
-    if not isinstance(given, cst.Call) or not functions:
-        return
-    edits = plan.edits(site.where.module)
-    if all(plan.colours.is_async(function) for function in functions):
-        edits.change(node, _called_after)
-    else:
-        iterated = edits.need("quart.utils", "run_sync_iterable")
-        edits.change(node, _in_threads(iterated))
-
-
-def _in_threads(iterated: str) -> Callable[[cst.Call], cst.BaseExpression]:
-    """A plain generator, each step of it in a thread, with the request at hand."""
-
-    def edit(node: cst.Call) -> cst.BaseExpression:
-        steps = cst.Lambda(cst.Parameters(), called(iterated, node.args[0].value))
-        return cst.Call(node.with_changes(args=[cst.Arg(steps)]))
-
-    return edit
-
-
-def _called_after(node: cst.Call) -> cst.BaseExpression:
-    inner = node.args[0].value
-    assert isinstance(inner, cst.Call)
-    return inner.with_changes(func=node.with_changes(args=[cst.Arg(inner.func)]))
 
 
 def _tell_what_is_gone(plan: Plan) -> None:

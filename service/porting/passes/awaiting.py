@@ -7,7 +7,7 @@ from collections.abc import Callable
 import libcst as cst
 
 from service.porting.nodes import awaited, body_of, called, wrapped
-from service.porting.plan import RUN, RUNTIME, TESTING, Plan
+from service.porting.plan import RUN, RUN_APART, RUNNING, RUNTIME, Plan
 from service.porting.program import Function, Site
 from service.porting.registration import HOOK, VIEW
 
@@ -60,7 +60,7 @@ def waiting(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.BaseEx
     if isinstance(owner, Function) and not owner.module.is_test:
         run = edits.need(RUNTIME, RUN)
     elif site.where.module.is_test:
-        run = edits.need(TESTING, RUN)
+        run = edits.need(RUNNING, RUN_APART)
     else:
         edits.need("asyncio")
         run = "asyncio.run"

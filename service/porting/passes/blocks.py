@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import symtable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import libcst as cst
 import libcst.matchers as m
 
 from service.porting.nodes import body_of, statement
-from service.porting.plan import Plan
-from service.porting.program import Block, Module
-
-_RUN = "thread.submit(asyncio.run, in_context()).result()"
+from service.porting.plan import RUN_APART, RUNNING, Plan
+from service.porting.program import Block, Function, Module
 
 
 def detach_blocks(plan: Plan) -> None:
@@ -19,60 +19,100 @@ def detach_blocks(plan: Plan) -> None:
     for block in plan.program.blocks.values():
         if not plan.colours.is_detached(block) or block.node.asynchronous is not None:
             continue
-        if _leaves(block.node):
+        if _leaves(block.node) or (_returns(block.node) and not _ends_all(block)):
             plan.hand(
                 block.function, block.node, "`return`, `break` or `yield` out of an app context"
             )
             continue
         edits = plan.edits(block.function.module)
-        edits.need("asyncio")
-        edits.need("concurrent.futures", "ThreadPoolExecutor")
-        edits.change(block.node, _detached(_assigned(block), isinstance(block.function, Module)))
+        run = edits.need(RUNNING, RUN_APART)
+        edits.change(block.node, _detached(run, block))
 
 
 def _leaves(node: cst.With) -> bool:
-    outside = m.Return() | m.Break() | m.Continue() | m.Yield()
-    inner = m.findall(node, m.FunctionDef() | m.Lambda())
-    within = {id(found) for each in inner for found in m.findall(each, outside)}
+    """Whether it is left by what a function of its own cannot do for the one around it."""
+    outside = m.Break() | m.Continue() | m.Yield()
     loops = m.findall(node, m.For() | m.While())
-    within |= {id(found) for loop in loops for found in m.findall(loop, m.Break() | m.Continue())}
-    return any(id(found) not in within for found in m.findall(node, outside))
+    within = {id(found) for loop in loops for found in m.findall(loop, m.Break() | m.Continue())}
+    return any(id(found) not in within for found in _own(node, outside))
 
 
-def _assigned(block: Block) -> list[str]:
-    """The names it assigns to that the code around it knows, too."""
-    found: set[str] = set()
-    for target in m.findall(block.node.body, m.AssignTarget(target=m.Name())):
-        assert isinstance(target, cst.AssignTarget)
-        assert isinstance(target.target, cst.Name)
-        found.add(target.target.value)
-    for defined in m.findall(block.node.body, m.FunctionDef() | m.ClassDef()):
-        assert isinstance(defined, cst.FunctionDef | cst.ClassDef)
-        found.add(defined.name.value)
-    return sorted(found)
+def _returns(node: cst.With) -> bool:
+    return bool(_own(node, m.Return()))
 
 
-def _detached(names: list[str], of_module: bool) -> Callable[[cst.With], object]:
+def _own(node: cst.With, wanted: Any) -> list[cst.CSTNode]:
+    inner = m.findall(node, m.FunctionDef() | m.Lambda())
+    within = {id(found) for each in inner for found in m.findall(each, wanted)}
+    return [found for found in m.findall(node, wanted) if id(found) not in within]
+
+
+def _ends_all(block: Block) -> bool:
+    """Whether what it returns, None included, is what the function around it returns."""
+    last = body_of(block.node.body)[-1]
+    if isinstance(last, cst.SimpleStatementLine) and isinstance(
+        last.body[-1], cst.Return | cst.Raise
+    ):
+        return True
+    return not isinstance(block.function, Module) and _body(block.function)[-1] is block.node
+
+
+def _body(function: Function) -> Sequence[cst.CSTNode]:
+    assert isinstance(function.node, cst.FunctionDef)
+    return body_of(function.node.body)
+
+
+def _bound(body: cst.BaseSuite) -> set[str]:
+    """The names that statements bind."""
+    function = cst.FunctionDef(cst.Name("f"), cst.Parameters(), cst.IndentedBlock(body_of(body)))
+    source = cst.Module([function.with_changes(asynchronous=cst.Asynchronous())]).code
+    table = symtable.symtable(source, "", "exec").get_children()[0]
+    return {
+        symbol.get_name()
+        for symbol in table.get_symbols()
+        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+    }
+
+
+def _declared(block: Block) -> tuple[list[str], list[str]]:
+    """The line that says whose the names are that it binds; and what has to be bound before."""
+    bound = _bound(block.node.body)
+    function = block.function
+    if not isinstance(function, Function):
+        return [f"global {', '.join(sorted(bound))}"] if bound else [], []
+    of_module = bound & function.outer_names
+    own = sorted(bound - of_module)
+    lines = [f"global {', '.join(sorted(of_module))}"] if of_module else []
+    if own:
+        lines.append(f"nonlocal {', '.join(own)}")
+    assert isinstance(function.node, cst.FunctionDef)
+    rest = function.node.body.deep_remove(block.node)
+    assert isinstance(rest, cst.BaseSuite)
+    known = _bound(rest) | {*function.names, *function.keyword_only}
+    return lines, [name for name in own if name not in known]
+
+
+def _detached(run: str, block: Block) -> Callable[[cst.With], object]:
+    function = block.function
+    of_module = isinstance(function, Module)
+    is_first = isinstance(function, Function) and _body(function)[0] is block.node
+    lines, unbound = _declared(block)
+    call = f"return {run}(in_context())" if _returns(block.node) else f"{run}(in_context())"
+
     def edit(node: cst.With) -> object:
-        declared: list[cst.BaseStatement] = []
-        before: list[cst.BaseStatement] = []
-        if names:
-            declared = [statement(f"{'global' if of_module else 'nonlocal'} {', '.join(names)}")]
-        if names and not of_module:
-            before = [statement(f"{' = '.join(names)} = None")]
+        before = [statement(f"{' = '.join(unbound)} = None")] if unbound else []
         entered = node.with_changes(
             asynchronous=cst.Asynchronous(),
             body=cst.IndentedBlock(body_of(node.body)),
             leading_lines=[],
         )
         blank = [cst.EmptyLine(indent=False)] * (2 if of_module else 1)
+        above = [] if is_first and not before else blank
         define = statement("async def in_context():\n    pass\n").with_changes(
-            body=cst.IndentedBlock([*declared, entered]),
-            leading_lines=[*blank, *(line for line in node.leading_lines if line.comment)],
+            body=cst.IndentedBlock([*(statement(line) for line in lines), entered]),
+            leading_lines=[*above, *(line for line in node.leading_lines if line.comment)],
         )
-        run = statement(f"with ThreadPoolExecutor(1) as thread:\n    {_RUN}\n").with_changes(
-            leading_lines=blank
-        )
-        return cst.FlattenSentinel([*before, define, run])
+        finish = statement(call).with_changes(leading_lines=blank)
+        return cst.FlattenSentinel([*before, define, finish])
 
     return edit

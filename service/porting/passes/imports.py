@@ -11,11 +11,13 @@ import libcst as cst
 from service.porting.awaitables import RENAMED
 from service.porting.libraries import EXTENSIONS, extension
 from service.porting.nodes import as_dotted, dotted, text_of
-from service.porting.plan import TESTING, Plan
+from service.porting.passes.streams import streaming_plainly
+from service.porting.plan import RUNNING, STREAM, TESTING, Plan
 from service.porting.program import Module
 from service.porting.rewriter import Edits
 
-_CLIENTS = {"FlaskClient": "PortedClient"}
+_OURS = {"FlaskClient": (TESTING, "PortedClient"), STREAM: (RUNNING, STREAM)}
+"""What ported code imports from here."""
 _NOT_AS_THEY_WERE = {
     "get_template_attribute": "Quart's templates have no module: call the macro in a template",
 }
@@ -23,17 +25,20 @@ _NOT_AS_THEY_WERE = {
 
 def rewrite_imports(plan: Plan) -> None:
     """Make out the edits for all imports of Flask."""
+    plain = streaming_plainly(plan)
     for module in plan.program.modules.values():
-        finder = _Imports(plan, module, plan.edits(module))
+        ours = set(_OURS) if module in plain else set(_OURS) - {STREAM}
+        finder = _Imports(plan, module, plan.edits(module), ours)
         module.tree.visit(finder)
 
 
 class _Imports(cst.CSTVisitor):
-    def __init__(self, plan: Plan, module: Module, edits: Edits) -> None:
+    def __init__(self, plan: Plan, module: Module, edits: Edits, ours: set[str]) -> None:
         super().__init__()
         self.plan = plan
         self.module = module
         self.edits = edits
+        self.ours = ours
 
     def visit_Import(self, node: cst.Import) -> None:
         for alias in node.names:
@@ -65,12 +70,12 @@ class _Imports(cst.CSTVisitor):
     def _rename_members(self, node: cst.ImportFrom, new: str) -> None:
         assert not isinstance(node.names, cst.ImportStar)
         of_quart = _module(new)
-        kept, moved, clients = [], [], []
+        kept, moved, ours = [], [], []
         for alias in node.names:
             name = dotted(alias.name)
             wanted = RENAMED.get(name, name)
-            if name in _CLIENTS:
-                clients.append(alias)
+            if name in self.ours:
+                ours.append(alias)
             elif of_quart is not None and (hasattr(of_quart, wanted) or _module(f"{new}.{wanted}")):
                 moved.append(alias)
             else:
@@ -79,10 +84,11 @@ class _Imports(cst.CSTVisitor):
             if name in _NOT_AS_THEY_WERE:
                 self.plan.hand(self.module, node, f"{name}: {_NOT_AS_THEY_WERE[name]}")
             if alias.asname is None and wanted != name:
-                self.edits.renamed[name] = _CLIENTS.get(name, wanted)
-        for alias in clients:
+                self.edits.renamed[name] = _OURS[name][1] if name in _OURS else wanted
+        for alias in ours:
             bound = dotted(alias.asname.name) if alias.asname else None
-            self.edits.imports.add((TESTING, _CLIENTS[dotted(alias.name)], bound))
+            self.edits.imports.add((*_OURS[dotted(alias.name)], bound))
+            self.edits.freed.add(dotted(alias.name))
         parts = [
             node.with_changes(
                 module=as_dotted(of),
