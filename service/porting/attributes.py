@@ -18,6 +18,7 @@ from .values import (
     ModuleValue,
     Object,
     Routine,
+    Super,
     Text,
     Type,
     Values,
@@ -93,6 +94,8 @@ class Attributes(Names):
                 found |= self._of_class(value.of, name)
             elif isinstance(value, Object):
                 found |= self._of_object(value.of, name)
+            elif isinstance(value, Super):
+                found |= self._above(value.of, name)
             elif isinstance(value, Text):
                 found |= one(External(f"builtins.str.{name}"))
         return found
@@ -123,14 +126,31 @@ class Attributes(Names):
         found = of.attribute(name)
         for heir in of.heirs():
             found |= heir.bindings.get(name, NOTHING) | heir.attributes.get(name, NOTHING)
-        if not found:
-            for base in of.external_bases():
-                found |= self._of_instance(base, name)
+        return self._bound(found) if found else self._inherited(of, name)
+
+    def _above(self, of: Class, name: str) -> Values:
+        """What `super().name` may be: what comes next in the class, and in those made of it."""
+        found: Values = NOTHING
+        for each in (of, *of.heirs()):
+            line = list(each.lineage())
+            for here in line[line.index(of) + 1 :]:
+                if name in here.bindings:
+                    found |= here.bindings[name]
+                    break
+        return self._bound(found) if found else self._inherited(of, name)
+
+    def _inherited(self, of: Class, name: str) -> Values:
+        found: Values = NOTHING
+        for base in of.external_bases():
+            found |= self._of_instance(base, name)
+        return found
+
+    def _bound(self, values: Values) -> Values:
         return frozenset(
             Routine(value.function, bound=not value.function.is_static())
             if isinstance(value, Routine) and value.function.owner is not None
             else value
-            for value in found
+            for value in values
         )
 
     def store(self, base: Values, name: str, values: Values) -> None:

@@ -108,6 +108,11 @@ class Colours:
     def _calls_async(self, site: Site) -> bool:
         return any(self.is_async(function) for function in site.functions)
 
+    def is_mixed(self, site: Site) -> bool:
+        """Whether a call may reach coroutine functions and plain ones."""
+        kinds = {self.is_async(function) for function in site.functions}
+        return site.role == "call" and len(kinds) > 1 and not site.where.module.is_test
+
     def waits(self, site: Site) -> str | None:
         """Why a call at this site may block, if it may."""
         if site.node in self.idiom.involved or site.where in self.idiom.removed:
@@ -157,10 +162,10 @@ class Colours:
                         self._keep(function, site.node, waits)
                         break
         for block in self.program.blocks.values():
-            function = block.function
-            if isinstance(function, Function) and not self.tolerates_blocking(function):
-                for reason in list(function.pins)[:1]:
-                    self._keep(function, block.node, reason)
+            owner = block.function
+            if isinstance(owner, Function) and not self.tolerates_blocking(owner):
+                for reason in list(owner.pins)[:1]:
+                    self._keep(owner, block.node, reason)
         while True:
             size = len(self.threaded), len(self._hopping)
             self._spread_async()

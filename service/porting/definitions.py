@@ -24,9 +24,11 @@ from .values import (
     Object,
     Routine,
     Type,
+    Value,
     Values,
     items,
     one,
+    ordered,
     routines,
 )
 
@@ -120,9 +122,9 @@ class Definitions(Calls):
         if found is None:
             found = self.program.classes[node] = Class(node, env.scope)
             self.changed = True
-        bases: Values = NOTHING
+        bases: tuple[Value, ...] = ()
         for arg in node.bases:
-            bases |= self.evaluate(arg.value, env)
+            bases += tuple(ordered(self.evaluate(arg.value, env)))
         for base in bases:
             if isinstance(base, Type):
                 base.of.subclasses.add(found)

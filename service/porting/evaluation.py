@@ -21,6 +21,7 @@ from .values import (
     ModuleValue,
     Object,
     Routine,
+    Super,
     Text,
     Type,
     Values,
@@ -176,8 +177,8 @@ class Expressions(Containers):
             called = self.evaluate(node.func, env)
         arguments = self._arguments(node, env)
         if isinstance(node.func, cst.Name):
-            if node.func.value == "super" and not node.args:
-                return self._super(env)
+            if node.func.value == "super":
+                return self._super(arguments, env)
             if node.func.value == "getattr" and len(arguments) > 1:
                 return self._getattr(node, arguments, env)
         elif isinstance(node.func, cst.Attribute) and node.func.attr.value in {"get", "pop"}:
@@ -205,17 +206,13 @@ class Expressions(Containers):
                     found |= self.program.stored.get(("flask.g", value.text), NOTHING)
         return found
 
-    def _super(self, env: Environment) -> Values:
+    def _super(self, arguments: list[tuple[str, Values]], env: Environment) -> Values:
+        if arguments:
+            return frozenset(Super(of.of) for of in arguments[0][1] if isinstance(of, Type))
         function = env.where
         if not isinstance(function, Function) or function.owner is None:
             return NOTHING
-        found: Values = NOTHING
-        for base in function.owner.bases:
-            if isinstance(base, Type):
-                found |= one(Object(base.of))
-            elif isinstance(base, External):
-                found |= one(Instance(base.path))
-        return found
+        return one(Super(function.owner))
 
     def _getattr(
         self, node: cst.Call, arguments: list[tuple[str, Values]], env: Environment

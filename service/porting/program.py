@@ -9,7 +9,7 @@ from pathlib import Path
 
 import libcst as cst
 
-from .values import NOTHING, Values
+from .values import NOTHING, Value, Values
 
 
 class Scope:
@@ -71,7 +71,7 @@ class Class(Scope):
     def __init__(self, node: cst.ClassDef, parent: Scope) -> None:
         super().__init__(node.name.value, parent, parent.module)
         self.node = node
-        self.bases: Values = NOTHING
+        self.bases: tuple[Value, ...] = ()
         self.subclasses: set[Class] = set()
         self.attributes: dict[str, Values] = {}
 

@@ -54,6 +54,13 @@ class Object:
 
 
 @dataclass(frozen=True, slots=True)
+class Super:
+    """`super()` in a class of the project."""
+
+    of: Class
+
+
+@dataclass(frozen=True, slots=True)
 class ModuleValue:
     """A module of the project."""
 
@@ -88,7 +95,19 @@ class Text:
     text: str
 
 
-Value = External | Instance | Routine | Type | Object | ModuleValue | Generated | Many | Row | Text
+Value = (
+    External
+    | Instance
+    | Routine
+    | Type
+    | Object
+    | Super
+    | ModuleValue
+    | Generated
+    | Many
+    | Row
+    | Text
+)
 Values = frozenset[Value]
 
 NOTHING: Values = frozenset()

@@ -47,6 +47,9 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     elif isinstance(node, cst.Call) and _hops(plan, site):
         current_app = edits.need("quart", "current_app")
         edits.change(node, _through(f"{current_app}.ensure_async"))
+    elif isinstance(node, cst.Call) and colours.is_mixed(site) and colours.needs(site):
+        current_app = edits.need("quart", "current_app")
+        edits.change(node, _bridged(f"{current_app}.ensure_async", edits.need(RUNTIME, RUN)))
     elif colours.needs(site) and not _is_consuming(plan, site):
         edits.change(node, waiting(plan, site))
 
@@ -88,7 +91,7 @@ def _hops(plan: Plan, site: Site) -> bool:
         return False
     if site.through_parameter and any(f.roles & {VIEW, HOOK} for f in site.functions):
         return True
-    if "flask.async_function" in site.paths:
+    if "flask.async_function" in site.paths or plan.colours.is_mixed(site):
         return True
     return any(function in plan.colours.bridged for function in site.functions) and not any(
         function.is_generator for function in site.functions
@@ -103,6 +106,11 @@ def _through(ensure: str) -> Callable[[cst.Call], cst.BaseExpression]:
         return awaited(node.with_changes(func=called(ensure, node.func)))
 
     return edit
+
+
+def _bridged(ensure: str, run: str) -> Callable[[cst.Call], cst.BaseExpression]:
+    """The same in a plain function."""
+    return lambda node: wrapped(run, node.with_changes(func=called(ensure, node.func)))
 
 
 def _read_elsewhere(ensure: str) -> Callable[[cst.Attribute], cst.BaseExpression]:
