@@ -17,6 +17,7 @@ from .passes.environs import rewrite_environs
 from .passes.files import rewrite_files
 from .passes.functions import count_routes, define_functions
 from .passes.imports import rewrite_imports
+from .passes.middleware import rewrite_middleware
 from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
 from .plan import Plan
@@ -85,6 +86,7 @@ def port(
         rewrite_imports,
         rewrite_applications,
         rewrite_environs,
+        rewrite_middleware,
         rewrite_files,
         rewrite_streams,
         detach_blocks,

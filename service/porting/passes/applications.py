@@ -18,7 +18,6 @@ _OPENED = {
     "flask.Flask.open_instance_resource": "instance_path",
 }
 _GONE = {
-    "flask.Flask.wsgi_app": "Quart speaks ASGI: wrap app.asgi_app, with middleware for ASGI",
     "flask.Request.stream": "read request.body instead, with `async for`",
     "flask.Request.remote_user": "an ASGI request has none: see request.authorization",
     "flask.Flask.async_to_sync": "a plain function uses service.connections.run instead",
