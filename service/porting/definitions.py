@@ -185,7 +185,13 @@ class Definitions(Calls):
             bound = wanted
             if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
                 bound = alias.asname.name.value
-            values = self.member(module, wanted) if module else types.external(f"{name}.{wanted}")
+            inner = None if module else self.module(f"{name}.{wanted}", importer)
+            if module is not None:
+                values = self.member(module, wanted)
+            elif inner is not None:  # of a package that is a folder without `__init__.py`
+                values = one(ModuleValue(inner))
+            else:
+                values = types.external(f"{name}.{wanted}")
             self.bind(env, bound, values)
 
 
