@@ -1,0 +1,72 @@
+"""What ported apps import: streams of plain generators, waiting apart from the app's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+from quart import Quart, Response, request
+
+from service.connections import Connections
+from service.porting.runtime import run_apart, stream_with_context
+
+
+def make_app() -> Quart:
+    app = Quart("ported")
+    Connections(app)
+    return app
+
+
+async def test_a_plain_generator_streams_in_a_thread_with_its_request() -> None:
+    app = make_app()
+    threads: set[int] = set()
+
+    def parts() -> Iterator[str]:
+        for number in range(2):
+            threads.add(threading.get_ident())
+            yield f"{request.path} {number}\n"
+
+    @app.get("/given")
+    async def given() -> Response:
+        return Response(stream_with_context(parts()))
+
+    @app.get("/decorated")
+    async def decorated() -> Response:
+        return Response(stream_with_context(parts)())
+
+    for path in ("/given", "/decorated"):
+        response = await app.test_client().get(path)
+        assert await response.get_data(as_text=True) == f"{path} 0\n{path} 1\n"
+    assert threading.get_ident() not in threads
+
+
+async def test_a_stream_that_its_client_leaves_is_closed() -> None:
+    app = make_app()
+    closed: list[str] = []
+
+    def parts() -> Iterator[str]:
+        try:
+            while True:
+                yield "part"
+        finally:
+            closed.append(request.path)
+
+    async with app.test_request_context("/stream"):
+        generator = parts()  # kept: the garbage collector would close it, too
+        streaming = stream_with_context(generator)
+        assert await anext(streaming) == "part"
+        await streaming.aclose()
+    assert closed == ["/stream"]
+
+
+async def test_waiting_apart_has_the_context_and_a_loop_of_its_own() -> None:
+    app = make_app()
+
+    async def found() -> tuple[str, asyncio.AbstractEventLoop]:
+        return request.path, asyncio.get_running_loop()
+
+    async with app.test_request_context("/here"):
+        path, loop = run_apart(found())
+    assert path == "/here"
+    assert loop is not asyncio.get_running_loop()
