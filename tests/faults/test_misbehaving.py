@@ -64,7 +64,7 @@ async def test_who_needs_it_gets_a_clear_503_and_nobody_else_notices(
             await until(lambda: len(good(0)) == len(ROUTES))
             async with MISBEHAVIOURS[how](here, name):
                 began = perf_counter()
-                await asyncio.sleep((20 if full else 1.6) * TIMEOUT)
+                await asyncio.sleep((20 if full else 1.2) * TIMEOUT)
                 await until(lambda: refused() >= seen)
                 ended = perf_counter()
             back = perf_counter()

@@ -25,7 +25,7 @@ from .cut_scenarios import (
 )
 from .stepping import Cut, Place, SteppedLoop, awaits, others_ended, step_once, step_twice
 
-SOON = 4
+SOON = 2
 """Moments that the second cut comes after the first at most, where not every pair is tried."""
 
 
