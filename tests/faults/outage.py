@@ -226,7 +226,7 @@ async def suffered(
     seconds: float,
     unknown: float = 0.0,
 ) -> Outage:
-    """An outage under the load of fifty clients; a noisy one again, three times at most.
+    """An outage under the load of fifty clients; a noisy one again, five times at most.
 
     Args:
         place: where.
@@ -239,7 +239,7 @@ async def suffered(
     Raises:
         AssertionError: something is left when all is over.
     """
-    for _ in range(3):
+    for _ in range(5):
         outage = await _suffered(place, names, begin, end, seconds, unknown)
         if outage.wrong() or outage.slowdown() <= SLOWER:
             break

@@ -31,7 +31,7 @@ async def freeze(here: Place, names: Collection[str], full: bool) -> None:
         names,
         here.servers.freeze,
         here.servers.thaw,
-        seconds=10 if full else 1.0,
+        seconds=10 if full else 1.5,
         unknown=unknown,
     )
     print("frozen", *names, outage.figures())
