@@ -63,6 +63,23 @@ async def test_a_context_variable_set_in_a_hook(kind: str, expected: str) -> Non
     assert await body(app) == expected
 
 
+@as_expected(Flask="set", Quart="ValueError", ours="ValueError")
+async def test_the_token_of_a_context_variable_in_another_hook(kind: str, expected: str) -> None:
+    app, tokens = make(kind), []
+    variable: ContextVar[str] = ContextVar("variable")
+    app.before_request(lambda: tokens.append(variable.set("set")))
+
+    def view() -> str:
+        try:
+            variable.reset(tokens[0])
+        except ValueError:
+            return "ValueError"
+        return tokens[0].var.get("set")
+
+    app.add_url_rule("/", "view", view)
+    assert await body(app) == expected
+
+
 @as_expected(Flask=ValueError, Quart=type(None), ours=ValueError)
 async def test_the_error_that_a_teardown_gets(kind: str, expected: type) -> None:
     app, errors = make(kind), []

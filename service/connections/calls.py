@@ -52,7 +52,8 @@ class Call(Generic[T]):
         """What the function returned or raised.
 
         A cancellation is the function's: it ends what its `run` waits for, or the next `run`. The
-        task goes on with it when the function has ended, which nothing can hasten.
+        task goes on with it when the function has ended, which nothing can hasten; with another
+        error of the function, if it made one of it.
         """
         cancelled: asyncio.CancelledError | None = None
         while not self._done.done():
@@ -62,7 +63,9 @@ class Call(Generic[T]):
                 cancelled = cancellation
                 self._cancel()
         adopt(self._context)
-        error, self._error = cancelled or self._error, None
+        error, self._error = self._error, None
+        if error is None or isinstance(error, asyncio.CancelledError):
+            error = cancelled or error
         result, self._result = self._result, None
         try:
             if error is None:

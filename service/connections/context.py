@@ -190,7 +190,8 @@ def install(app: Quart, here: Callable[[], Loop]) -> None:
             context.unhandled = error
         return await answer_websocket(error)
 
-    app.do_teardown_appcontext = do_teardown_appcontext  # type: ignore[method-assign]
+    if type(app).do_teardown_appcontext is Quart.do_teardown_appcontext:
+        app.do_teardown_appcontext = do_teardown_appcontext  # type: ignore[method-assign]
     app.handle_exception = handle_exception  # type: ignore[method-assign]
     app.handle_websocket_exception = handle_websocket_exception  # type: ignore[method-assign]
     app.app_context = app_context  # type: ignore[method-assign]

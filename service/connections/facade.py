@@ -64,7 +64,7 @@ class Facade:
     async def _now(self) -> Any:
         return self._target
 
-    def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    def _call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
         return _facade(run(self._called(name, args, kwargs)))
 
     async def _called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

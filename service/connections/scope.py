@@ -156,7 +156,8 @@ class Scope:
     async def _give_all_back_after(self, awaited: set[asyncio.Task[Any]]) -> None:
         for task in awaited:
             task.cancel()
-        await asyncio.wait(awaited)
+        if awaited:  # some may have ended since
+            await asyncio.wait(awaited)
         await self.give_all_back()
 
     async def _open(self, name: str, lease: Lease) -> None:

@@ -11,6 +11,7 @@ import pytest
 from quart import Quart
 
 from service.connections import get_db, run
+from service.connections.context import current_scope
 from tests.eventually import until
 
 from .asking import get
@@ -50,6 +51,21 @@ async def test_a_function_that_outlives_its_context_gets_no_connection_of_it(
     ended.set()
     assert await outliving[0] == ["cancelled", "ContextClosed"]
     await until(lambda: ledger_app.extensions["connections"].here().threads.at_work == 0)
+    assert ledger.out == 0
+
+
+async def test_a_run_that_ends_as_its_context_does_hinders_nothing(
+    ledger_app: Quart, ledger: Ledger
+) -> None:
+    async with ledger_app.app_context():
+        await get_db("x")
+        scope = current_scope()
+        assert scope is not None
+        last = asyncio.create_task(asyncio.sleep(0))
+        scope.ends_after(last)
+        for _ in range(2):
+            await asyncio.sleep(0)
+        assert last.done()  # who hears of that hears a step later
     assert ledger.out == 0
 
 

@@ -194,6 +194,30 @@ async def test_cancelled_twice(ledger_app: Quart, ledger: Ledger) -> None:
     assert at_work(ledger_app) == 0
 
 
+async def test_an_error_of_the_clean_up_is_told(ledger_app: Quart, ledger: Ledger) -> None:
+    def function() -> None:
+        try:
+            run(waits_for_ever())
+        finally:
+            raise LookupError
+
+    async def waits_for_ever() -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    async def work() -> None:
+        async with ledger_app.app_context():
+            await ledger_app.ensure_async(function)()
+
+    waiting = asyncio.Event()
+    task = asyncio.create_task(work())
+    await waiting.wait()
+    task.cancel()
+    with pytest.raises(LookupError):
+        await task
+    assert at_work(ledger_app) == 0
+
+
 async def test_a_timeout_around_a_plain_function(ledger_app: Quart, ledger: Ledger) -> None:
     def function() -> None:
         run(get_db("x"))

@@ -80,7 +80,7 @@ async def test_redis(app: Quart) -> None:
         with client.pipeline() as pipeline:
             pipeline.set("facade:1", "one").set("facade:2", "two")
             done = pipeline.execute()
-        with client.lock("facade:lock", timeout=10):
+        with client.lock(name="facade:lock", timeout=10):
             names = sorted(client.scan_iter("facade:*"))
         return [done, names, client.get("facade:1"), client.exists("facade:lock")]
 
