@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from functools import partial
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,8 @@ def port(
 ) -> None:
     """Rewrite the Flask project at PATH, its tests included, for Quart and get_db.
 
-    Without --write it changes nothing, and exits with 1 if there is anything to do.
+    Without --write it changes nothing, and exits with 1 if there is anything to do. 2 says that
+    it could not be done; nothing is changed then.
     """
     try:
         from service.porting import command
@@ -194,15 +196,32 @@ def port(
     try:
         status = command.run(path, _mapped(names), write, as_json, click.echo)
     except command.NotAProject as error:
-        raise click.ClickException(str(error)) from error
+        raise NotPorted(str(error)) from error
+    except OSError as error:
+        raise NotPorted(f"nothing was changed: {error.filename}: {error.strerror}") from error
+    except RecursionError as error:
+        raise NotPorted("nothing was changed: an expression here is nested too deeply") from error
     ctx.exit(status)
 
 
+class NotPorted(click.ClickException):
+    """Nothing was done; a status of 1 says that there is something to do."""
+
+    exit_code = 2
+
+
 def _mapped(names: tuple[str, ...]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for name in names:
         old, _, new = name.partition("=")
         if not old or not new:
             raise click.BadParameter(f"{name!r}: write OLD=NEW, as in db=a", param_hint="--map")
+        if not new.isidentifier() or iskeyword(new):
+            raise click.BadParameter(
+                f"{new!r} cannot be a connection's name; allowed: a Python identifier",
+                param_hint="--map",
+            )
+        if new in found.values():
+            raise click.BadParameter(f"{new!r} twice: each needs its own name", param_hint="--map")
         found[old] = new
     return found

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copymode
 
 from .colouring import Colours
 from .connections import find_idiom
@@ -54,9 +57,32 @@ class Port:
     report: Report
 
     def write(self) -> None:
-        """Write the changed files."""
-        for change in self.changes:
-            (self.root / change.path).write_bytes(change.after.encode())
+        """Write the changed files: all of them, or none.
+
+        Raises:
+            OSError: one of them cannot be written.
+        """
+        with ExitStack() as stack:
+            renames = []
+            for change in self.changes:
+                path = (self.root / change.path).resolve()
+                written = path.with_name(f".{path.name}.ported")
+                stack.callback(written.unlink, missing_ok=True)
+                _write(written, change.after, path)
+                renames.append((written, path))
+            for written, path in renames:
+                written.replace(path)
+
+
+def _write(written: Path, text: str, path: Path) -> None:
+    """Write what is to take a file's place, with its permissions and its mark of UTF-8."""
+    if not path.exists():
+        written.write_bytes(text.encode())
+        return
+    with path.open("rb+") as before:  # which fails if it may not be written
+        mark = BOM_UTF8 if before.read(len(BOM_UTF8)) == BOM_UTF8 else b""
+    written.write_bytes(mark + text.encode())
+    copymode(path, written)
 
 
 def port(

@@ -56,12 +56,39 @@ async def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
     for arguments, expected in [
         ([str(tmp_path)], f"Error: {tmp_path}: no Python file is here"),
         (["--map", "db", str(tmp_path)], "'db': write OLD=NEW, as in db=a"),
+        (["--map", 'db=a"b', str(tmp_path)], "allowed: a Python identifier"),
+        (["--map", "db=a", "--map", "log=a", str(tmp_path)], "'a' twice: each needs its own name"),
         ([str(tmp_path / "none")], "does not exist"),
     ]:
         async with running("port", *arguments) as command:
             status, errors = await command.ended()
-        assert status in {1, 2}
+        assert status == 2
         assert expected in errors.splitlines()[-1]
+
+
+async def test_what_cannot_be_written_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    sources = {"a.py": APP, "b.py": APP, "c.py": APP}
+    project(tmp_path, sources)
+    (tmp_path / ".b.py.ported").mkdir()
+    async with running("port", "--write", str(tmp_path)) as command:
+        status, errors = await command.ended()
+    assert status == 2
+    assert errors.startswith("Error: nothing was changed: ")
+    assert errors.count("\n") <= 1
+    (tmp_path / ".b.py.ported").rmdir()
+    assert written(tmp_path) == sources
+
+
+def test_the_files_stay_what_they_were_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "real.py").write_bytes(b"\xef\xbb\xbf" + APP.encode())
+    (tmp_path / "real.py").chmod(0o750)
+    (tmp_path / "app.py").symlink_to("real.py")
+    port(tmp_path / "app.py").write()
+    assert (tmp_path / "app.py").is_symlink()
+    text = (tmp_path / "real.py").read_bytes()
+    assert text.startswith(b"\xef\xbb\xbf")
+    assert b"await render_template" in text
+    assert (tmp_path / "real.py").stat().st_mode & 0o777 == 0o750
 
 
 def test_20_000_lines_take_less_than_a_minute(tmp_path: Path) -> None:
