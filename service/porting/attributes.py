@@ -161,6 +161,8 @@ class Attributes(Names):
                 if not values <= before or name not in value.of.attributes:
                     value.of.attributes[name] = before | values
                     self.changed = True
+                if "flask.Flask" in value.of.external_bases():
+                    self.store(one(Instance("flask.Flask")), name, values)
             elif isinstance(value, Type):
                 self.changed |= value.of.bind(name, values)
             elif isinstance(value, ModuleValue):

@@ -16,7 +16,6 @@ from .registration import (
     role_of,
 )
 from .values import (
-    DATA,
     NOTHING,
     External,
     Generated,
@@ -104,6 +103,9 @@ class Calls(Handing):
         if _is_parameter(node, env):
             site.through_parameter = True
         found: Values = NOTHING
+        for how, values in arguments:
+            if how in {"*", "**"}:
+                self.leak(items(values), node, env)
         if any(External("asyncio.run") in values for _, values in arguments):
             self._mark_awaited(node)
         for value in ordered(called):
@@ -130,8 +132,6 @@ class Calls(Handing):
         names = list(function.names)
         if routine.bound and names:
             names.pop(0)
-        if function.double_star:
-            function.bind(function.double_star, many(DATA))
         position = 0
         for how, values in arguments:
             if how == "":
@@ -143,8 +143,15 @@ class Calls(Handing):
             elif how == "*":
                 for name in names[position:]:
                     self.changed |= function.bind(name, items(values))
-            elif how != "**" and (how in names or how in function.keyword_only):
+            elif how == "**":
+                for name in [*names[position:], *function.keyword_only]:
+                    self.changed |= function.bind(name, items(values))
+                if function.double_star:
+                    self.changed |= function.bind(function.double_star, values)
+            elif how in names or how in function.keyword_only:
                 self.changed |= function.bind(how, values)
+            elif function.double_star:
+                self.changed |= function.bind(function.double_star, many(values))
         if function.is_generator:
             return one(Generated(function))
         return self._narrowed(function, arguments)

@@ -6,6 +6,7 @@ from abc import abstractmethod
 
 import libcst as cst
 
+from . import drivers
 from . import flask_types as types
 from .attributes import Attributes
 from .environment import Environment
@@ -21,6 +22,7 @@ from .values import (
     Object,
     Row,
     Text,
+    Value,
     Values,
     items,
     many,
@@ -28,6 +30,8 @@ from .values import (
     routines,
     something_of,
 )
+
+_GROWING = {"append", "add", "insert", "appendleft", "extend", "update"}
 
 
 class Containers(Attributes):
@@ -47,24 +51,49 @@ class Containers(Attributes):
 
     def _container_method(
         self, node: cst.Call, base: Values, name: str, env: Environment
-    ) -> Values:
+    ) -> Values | None:
+        """What a method of a container returns; None if it is none."""
         inside = items(base)
         if not any(isinstance(value, Many | Row | Generated) for value in base):
-            return NOTHING
-        if name in {"get", "pop", "setdefault", "popitem", "popleft"}:
-            return inside or DATA
+            return None
+        if name == "setdefault" and node.args and isinstance(node.func, cst.Attribute):
+            added = self.evaluate(node.args[-1].value, env)
+            self._grow(node, node.func.value, added, env)
+            return inside | added
+        if name in {"get", "pop", "popitem", "popleft"}:
+            return inside
         if name in {"values", "copy", "keys"}:
             return many(inside)
         if name == "items":
             return many(one(Row((DATA, inside))))
-        if name in {"append", "add", "insert", "appendleft", "extend"} and node.args:
-            target = node.func.value if isinstance(node.func, cst.Attribute) else None
+        if name in _GROWING and node.args and isinstance(node.func, cst.Attribute):
             added = self.evaluate(node.args[-1].value, env)
-            if added and isinstance(target, cst.Name):
-                grown = many(added | inside)
-                if routines(grown) or not inside >= added:
-                    self.bind(env, target.value, self.look_up(env, target.value) | grown)
+            added = items(added) if name in {"extend", "update"} else added
+            self._grow(node, node.func.value, added, env)
         return DATA
+
+    def _grow(
+        self, node: cst.CSTNode, container: cst.BaseExpression, added: Values, env: Environment
+    ) -> None:
+        """Put values into the container that an expression stands for, wherever it is kept."""
+        kept = self.evaluate(container, env)
+        if not added or added <= items(kept):
+            return
+        self.leak(added, node, env)
+        grown = kept | many(added | items(kept))
+        if isinstance(container, cst.Name):
+            self.change(env, container.value, grown)
+        elif isinstance(container, cst.Attribute):
+            self.store(self.evaluate(container.value, env), container.attr.value, grown)
+        elif isinstance(container, cst.Subscript):
+            self._grow(node, container.value, grown, env)
+
+    def leak(self, values: Values, node: cst.CSTNode, env: Environment) -> None:
+        """Note connections that go where nobody follows them one by one."""
+        for value in values:
+            number = drivers.number_of(value.kind) if isinstance(value, Instance) else None
+            if number is not None:
+                self.program.leaked.setdefault(number, self.site(node, env, "call"))
 
     def _subscript(self, node: cst.Subscript, env: Environment) -> Values:
         base = self.evaluate(node.value, env)
@@ -76,7 +105,7 @@ class Containers(Attributes):
             if isinstance(value, Row) and position is not None:
                 found |= value.places[position] if position < len(value.places) else NOTHING
             elif isinstance(value, Many | Row):
-                found |= items(one(value)) or DATA
+                found |= items(one(value))
             elif isinstance(value, Object):
                 for method in self.methods(value.of, "__getitem__"):
                     found |= method.returns
@@ -109,7 +138,7 @@ class Containers(Attributes):
                 self.evaluate(element.key, env)
             found |= self.evaluate(element.value, env)
         kept = frozenset(value for value in found if not isinstance(value, Text))
-        return many(kept or DATA)
+        return many(kept or (DATA if node.elements else NOTHING))
 
     def _comprehension(
         self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp, env: Environment
@@ -176,13 +205,14 @@ class Containers(Attributes):
                 self.assign(element.value, _place(values, number), env, quietly)
         elif isinstance(target, cst.Subscript):
             self.evaluate(target, env)
-            if routines(values):
-                kept = self.evaluate(target.value, env)
-                if any(isinstance(v, External) and v.path.startswith("jinja2.") for v in kept):
-                    for function in routines(values):
-                        function.roles.add(TEMPLATE)
-                    return
-                self.assign(target.value, kept | many(values | items(kept)), env)
+            kept = self.evaluate(target.value, env)
+            if any(isinstance(v, External) and v.path.startswith("jinja2.") for v in kept):
+                for function in routines(values):
+                    function.roles.add(TEMPLATE)
+                return
+            known = any(isinstance(value, Many | Row) for value in kept)
+            if known or any(_may_be_called(value) for value in values):
+                self._grow(target, target.value, values, env)
 
 
 def _place(values: Values, number: int) -> Values:
@@ -193,6 +223,13 @@ def _place(values: Values, number: int) -> Values:
         elif isinstance(value, Many):
             found |= value.items
     return found
+
+
+def _may_be_called(value: Value) -> bool:
+    """Whether it matters who calls a method of it, or it itself."""
+    if isinstance(value, Instance):
+        return not value.kind.startswith(("builtins.", "flask.", "werkzeug."))
+    return isinstance(value, Object) or bool(routines(one(value)))
 
 
 def _integer(node: cst.Subscript) -> int | None:

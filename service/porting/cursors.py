@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 import libcst.matchers as m
 
-from .nodes import (
-    body_of,
-)
+from .nodes import body_of, perhaps_called
 from .program import Function
 from .query_edits import (
     DICTS,
@@ -80,6 +78,10 @@ class FunctionQueries(Transactions):
     def _compound(self, statement: cst.BaseStatement) -> None:
         if isinstance(statement, cst.For):
             self._for(statement)
+        if isinstance(statement, cst.If):
+            self._expressions(statement.test)
+        if not isinstance(statement, cst.With):
+            self._flush()  # what is fetched within may be fetched never, or more than once
         for child in statement.children:
             if isinstance(child, cst.BaseSuite):
                 self._suite(body_of(child))
@@ -110,6 +112,7 @@ class FunctionQueries(Transactions):
             if isinstance(value, cst.Call) and self._plain_call(suite, index, line, value):
                 return
         self._expressions(line)
+        self._flush()  # what is not fetched at once is not understood
 
     def _makes_cursor(self, part: cst.Assign, line: cst.SimpleStatementLine) -> bool:
         """`cursor = connection.cursor()`, or what `connection.execute()` returns."""
@@ -211,6 +214,8 @@ class FunctionQueries(Transactions):
 
     def _expressions(self, node: cst.CSTNode) -> None:
         """Fetching, anywhere in a statement."""
+        if any(self.q.is_sql(call) == "Cursor" for call in perhaps_called(node)):
+            self._flush()
         for found in m.findall(node, m.Subscript(value=m.Call()) | m.Call(func=m.Attribute())):
             call = found.value if isinstance(found, cst.Subscript) else found
             if not isinstance(call, cst.Call) or call in self._calls:
@@ -274,6 +279,8 @@ class FunctionQueries(Transactions):
             self.q.refuse(execute, f"SQL is left as it is: {error}")
             return
         self.writes.count += sql.writes
+        if sql.writes:
+            self.writes.calls.append(execute)
         name = self._fresh_name()
         rewriter = Rewriting(self.q, of, sql, method, dicts, indexed, name, at)
         self.q.handled(at)

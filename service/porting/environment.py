@@ -58,6 +58,16 @@ class Names:
             env.names[name] = values
         self.changed |= scope.bind(name, values)
 
+    def change(self, env: Environment, name: str, values: Values) -> None:
+        """Note that what a name stands for, here or around, changes in itself."""
+        scope: Scope | None = env.scope
+        while scope is not None and name not in scope.bindings:
+            scope = scope.parent
+        if scope is None or scope is env.scope:
+            self.bind(env, name, values)
+        else:
+            self.changed |= scope.bind(name, values)
+
     def look_up(self, env: Environment, name: str) -> Values:
         """What a name stands for here."""
         if name in env.names and name not in env.scope.outer_names:

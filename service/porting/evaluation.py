@@ -96,7 +96,7 @@ class Expressions(Containers):
 
     def _name(self, node: cst.Name, env: Environment) -> Values:
         values = self.look_up(env, node.value)
-        if isinstance(env.where, Function) and node.value not in env.names:
+        if not isinstance(env.where, Function) or node.value not in env.names:
             self._note_read(node, node.value, values, env, of_g=False)
         return values
 
@@ -169,10 +169,10 @@ class Expressions(Containers):
             name = node.func.attr.value
             called = self.read(node.func, base, name, env, called=True)
             if not called:
-                called = self._container_method(node, base, name, env)
-                if called:
+                inside = self._container_method(node, base, name, env)
+                if inside is not None:
                     self._arguments(node, env)
-                    return called
+                    return inside
         else:
             called = self.evaluate(node.func, env)
         arguments = self._arguments(node, env)

@@ -5,6 +5,12 @@ from __future__ import annotations
 import sys
 
 WAITING_IN_STDLIB = (
+    "asyncio.run",
+    "concurrent.futures",
+    "queue",
+    "threading.Barrier",
+    "threading.Condition",
+    "threading.Event",
     "builtins.input",
     "dbm",
     "ftplib",
@@ -14,6 +20,7 @@ WAITING_IN_STDLIB = (
     "os.popen",
     "os.system",
     "os.wait",
+    "os.waitpid",
     "poplib",
     "select",
     "shelve",

@@ -148,3 +148,24 @@ def with_keyword(node: cst.Call, name: str, value: cst.BaseExpression) -> cst.Ca
             comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
         )
     return node.with_changes(args=[*args, added])
+
+
+def perhaps_called(node: cst.CSTNode) -> list[cst.Call]:
+    """The calls in an expression or a line that happen perhaps, or more than once."""
+    found: list[cst.CSTNode] = []
+    for part in m.findall(node, m.BooleanOperation() | m.IfExp() | m.Lambda() | m.CompFor()):
+        if isinstance(part, cst.BooleanOperation):
+            found.append(part.right)
+        elif isinstance(part, cst.IfExp):
+            found += [part.body, part.orelse]
+        elif isinstance(part, cst.Lambda):
+            found.append(part.body)
+        elif isinstance(part, cst.CompFor):
+            found += [*part.ifs, *([part.inner_for_in] if part.inner_for_in else [])]
+    for whole in m.findall(node, m.ListComp() | m.SetComp() | m.GeneratorExp() | m.DictComp()):
+        if isinstance(whole, cst.DictComp):
+            found += [whole.key, whole.value]
+        elif isinstance(whole, cst.ListComp | cst.SetComp | cst.GeneratorExp):
+            found.append(whole.elt)
+    calls = (call for part in found for call in m.findall(part, m.Call()))
+    return [call for call in calls if isinstance(call, cst.Call)]

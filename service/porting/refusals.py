@@ -95,7 +95,9 @@ def _by_use(idiom: Idiom, site: Site) -> None:
 def _by_reading(kept: Kept, site: Site) -> None:
     """A variable of a module needs no app context; `get_db` does."""
     where = site.where
-    if where.module.is_test and site.block is None:
+    if isinstance(where, Module) and site.block is None:
+        _refuse(kept, "it is used while a module is imported", site)
+    elif where.module.is_test and site.block is None:
         _refuse(kept, "tests use it without an app context", site)
     elif isinstance(where, Function) and where.pins and site.block is None:
         _refuse(kept, f"{where.label}, which uses it, may run without an app context", site)

@@ -8,6 +8,7 @@ import libcst as cst
 
 _PLACEHOLDER = re.compile(r"%s|%%|%\((\w+)\)s|%b|%t")
 _QUESTION = re.compile(r"'(?:[^']|'')*'|\?")
+_LOCKING = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+|KEY\s+)?(?:UPDATE|SHARE)\b", re.IGNORECASE)
 _READING = re.compile(r"\s*(?:SELECT|VALUES|SHOW|TABLE|EXPLAIN)\b", re.IGNORECASE)
 
 
@@ -31,7 +32,7 @@ class Statement:
         self._question = "?" in _QUESTION.sub(_question_or_text, text) and "%" not in text
         self._has_arguments = given is not None
         self.node = self._rewritten(sql)
-        self.writes = not _READING.match(text)
+        self.writes = not _READING.match(text) or bool(_LOCKING.search(text))
         self.arguments = self._arguments(given)
 
     def _rewritten(self, node: cst.BaseExpression) -> cst.BaseExpression:

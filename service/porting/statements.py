@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import libcst as cst
@@ -26,6 +27,7 @@ from .values import (
     Generated,
     Instance,
     Object,
+    Routine,
     Type,
     Values,
     items,
@@ -81,7 +83,7 @@ class Evaluation(Definitions):
         if isinstance(function.node, cst.Lambda):
             self.returned(function, self.evaluate(function.node.body, env))
         else:
-            self.block(function.node.body.body, env)
+            self.suite(function.node.body, env)
         if "context processor" in function.roles:
             for given in routines(function.returns):
                 given.roles.add(TEMPLATE)
@@ -109,6 +111,12 @@ class Evaluation(Definitions):
 
     def _given(self, function: Function, name: str) -> Values:
         """What Quart passes: to a view, parts of the URL; to a hook, a response or an error."""
+        if (
+            VIEW in function.roles
+            and not function.is_lambda
+            and _is_given_by_wrapper(function, name)
+        ):
+            return NOTHING
         if function.roles & {VIEW, TEMPLATE, CALLBACK}:
             return DATA
         if HOOK in function.roles:
@@ -164,6 +172,8 @@ class Evaluation(Definitions):
             branches = [env.branch()]
             for case in node.cases:
                 branches.append(env.branch())
+                if case.guard is not None:
+                    self.evaluate(case.guard, branches[-1])
                 self.suite(case.body, branches[-1])
             env.join(*branches)
 
@@ -289,3 +299,16 @@ class Evaluation(Definitions):
         if not values <= function.returns:
             function.returns |= values
             self.changed = True
+
+
+def _is_given_by_wrapper(function: Function, name: str) -> bool:
+    """Whether a decorator of the project may pass it, since no rule of the view names it."""
+    by = [value for values in function.decorators for value in values]
+    if function.owner is not None:
+        by += items(function.owner.attribute("decorators"))
+    if not any(isinstance(value, Routine | Type | Object) for value in by):
+        return False
+    rule = re.compile(rf"[<:]\s*{re.escape(name)}\s*>|[\"']{re.escape(name)}[\"']\s*:")
+    assert isinstance(function.node, cst.FunctionDef)
+    written = (decorator.decorator for decorator in function.node.decorators)
+    return not any(rule.search(cst.Module([]).code_for_node(each)) for each in written)

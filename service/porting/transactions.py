@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Writes:
     count: int = 0
     commits: list[tuple[Sequence[cst.BaseStatement], int, cst.Call]] = field(default_factory=list)
-    loops: int = 0
+    calls: list[cst.Call] = field(default_factory=list)
 
 
 class Transactions:
@@ -55,6 +55,10 @@ class Transactions:
             if writes and not self.q._autocommit:
                 for call in calls:
                     self.q.refuse(call, "what it writes is committed elsewhere")
+            return
+        if writes and (reason := self._leaving()):
+            for call in calls:
+                self.q.refuse(call, reason)
             return
         for suite, index, call in commits:
             if writes < 2 or len(commits) > 1:
@@ -88,6 +92,29 @@ class Transactions:
                 self.q.refuse(call, "it commits elsewhere than it writes")
             return
         self._wrap(suite, first, index, commit)
+
+    def _leaving(self) -> str:
+        """What ends the transaction in another way than by its commit, or by an exception."""
+        node = self.function.node
+        caught = {
+            id(call)
+            for handler in m.findall(node, m.ExceptHandler())
+            for call in m.findall(handler, m.Call())
+        }
+        for call in m.findall(node, m.Call(func=m.Attribute(attr=m.Name("rollback")))):
+            if self.q.is_sql(call) == "Connection" and id(call) not in caught:
+                return "it rolls back without an exception"
+        for suite, index, _ in self.writes.commits:
+            since = [
+                i
+                for i, each in enumerate(suite[:index])
+                if any(call in self.writes.calls for call in m.findall(each, m.Call()))
+            ]
+            if not since:
+                return "it commits elsewhere than it writes"
+            if any(m.findall(each, m.Return()) for each in suite[since[0] : index]):
+                return "it returns before it commits"
+        return ""
 
     def _wrap(
         self, suite: Sequence[cst.BaseStatement], first: int, last: int, commit: cst.Call

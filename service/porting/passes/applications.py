@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan
 from service.porting.program import Module, Site
 from service.porting.values import Instance
 
+_APPS_CONFIG = re.compile(r"\bapp\.config")
 _OPENED = {
     "flask.Flask.open_resource": "root_path",
     "flask.Blueprint.open_resource": "root_path",
@@ -112,7 +114,7 @@ def _connect(plan: Plan) -> None:
             continue
         name = edits.need(RUNTIME, CONNECTIONS)
         entered = bool(plan.entries) and not site.where.module.is_test
-        last = _configured(site.where.module, line, target) if entered else line
+        last = _configured(plan, site.where.module, line, target) if entered else line
         source = [f"{name}({target})"]
         if entered:
             source.insert(0, _entries(plan, target))
@@ -141,14 +143,14 @@ def _wants_json(plan: Plan) -> bool:
 def _entries(plan: Plan, app: str) -> str:
     """The statement that configures the connections."""
     listed = "".join(
-        f'    "{name}": {entry.replace("app.config", f"{app}.config")},\n'
+        f'    "{name}": {_APPS_CONFIG.sub(f"{app}.config", entry)},\n'
         for name, entry in plan.entries.items()
     )
     return f'{app}.config["CONNECTIONS"] = {{\n{listed}}}'
 
 
 def _configured(
-    module: Module, line: cst.SimpleStatementLine, app: str
+    plan: Plan, module: Module, line: cst.SimpleStatementLine, app: str
 ) -> cst.BaseStatement | cst.SimpleStatementLine:
     """The last statement beside `line` that has to do with the app's configuration."""
     finder = _Beside(line)
@@ -159,6 +161,11 @@ def _configured(
         after = after or statement_ is line
         if isinstance(statement_, cst.FunctionDef | cst.ClassDef):
             continue
+        if any(
+            plan.program.statements.get(node) is statement_ and plan.idiom.converted(number)
+            for node, number in plan.program.connects.items()
+        ):
+            continue  # it goes away
         if after and f"{app}.config" in module.tree.code_for_node(statement_):
             last = statement_
     return last

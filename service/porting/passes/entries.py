@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import libcst as cst
 import libcst.matchers as m
 
@@ -17,6 +19,10 @@ _DEFAULTS = {
     "rethinkdb": ("localhost", "28015"),
 }
 _PORTABLE = {"current_app", "app", "os", "str", "int", "True", "False", "None"}
+_UNDERSTOOD = {
+    "", "conninfo", "cursor_factory", "database", "decode_responses", "dsn", "host", "password",
+    "port", "row_factory", "url", "user", "username", "autocommit",
+}  # fmt: skip
 _NAMES = {"dbname": "database", "database": "database", "db": "database", "passwd": "password"}
 
 
@@ -38,7 +44,12 @@ def entry(plan: Plan, kept: Kept, site: Site) -> str:
             raise NotPortable("its arguments are given with stars")
         name = arg.keyword.value if arg.keyword else ("", "port", "db")[min(position, 2)]
         given[_NAMES.get(name, name)] = arg.value
+    lost = given.keys() - _UNDERSTOOD
     method = dotted(node.func).rpartition(".")[2]
+    if method == "from_url":
+        lost = given.keys() - {"", "url", "decode_responses"}
+    if lost:
+        raise NotPortable(f"its {', '.join(sorted(lost))} has no place in a URL here")
     options = {}
     if kept.kind == "redis" and "decode_responses" in given:
         options["decode_responses"] = _source(plan, site, given["decode_responses"])
@@ -60,12 +71,12 @@ def entry(plan: Plan, kept: Kept, site: Site) -> str:
 
 def _url(plan: Plan, site: Site, kind: str, given: dict[str, cst.BaseExpression]) -> str:
     host, port = _DEFAULTS[kind]
-    user = _part(plan, site, given.get("user") or given.get("username"), "")
-    password = _part(plan, site, given.get("password"), "")
+    user = _part(plan, site, given.get("user") or given.get("username"), "", quoted=True)
+    password = _part(plan, site, given.get("password"), "", quoted=True)
     who = f"{user}{':' + password if password else ''}@" if user or password else ""
     host = _part(plan, site, given.get("host"), host)
     port = _part(plan, site, given.get("port"), port)
-    database = _part(plan, site, given.get("database"), "")
+    database = _part(plan, site, given.get("database"), "", quoted=True)
     text = f"{kind}://{who}{host}:{port}{'/' + database if database else ''}"
     return f"f{_quoted(text)}" if "{" in text else f'"{text}"'
 
@@ -74,12 +85,14 @@ def _quoted(text: str) -> str:
     return f"'{text}'" if '"' in text else f'"{text}"'
 
 
-def _part(plan: Plan, site: Site, node: cst.BaseExpression | None, default: str) -> str:
+def _part(
+    plan: Plan, site: Site, node: cst.BaseExpression | None, default: str, quoted: bool = False
+) -> str:
     if node is None:
         return default
     text = text_of(node)
     if text is not None:
-        return text
+        return quote(text, safe="") if quoted else text
     if isinstance(node, cst.Integer):
         return node.value
     source = _source(plan, site, node).replace("'", '"')

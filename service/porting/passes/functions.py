@@ -128,8 +128,7 @@ def _command(plan: Plan, function: Function) -> None:
     script_info = edits.need("quart.cli", "pass_script_info") if in_context else None
 
     def edit(old: cst.FunctionDef) -> cst.FunctionDef:
-        body = old.body if isinstance(old.body, cst.IndentedBlock) else cst.IndentedBlock([])
-        doc, rest = _docstring(list(body.body))
+        doc, rest = _docstring(list(body_of(old.body)))
         inner: cst.BaseStatement = cst.FunctionDef(
             cst.Name("main"),
             cst.Parameters(),
