@@ -74,6 +74,9 @@ _AWAITING = {
     "asyncio.ensure_future",
     "asyncio.gather",
     "asyncio.run",
+    "asyncio.?.create_task",
+    "asyncio.?.run_until_complete",
+    "asyncio.run_coroutine_threadsafe",
     "asyncio.wait_for",
     "service.connections.run",
     "service.porting.runtime.run_apart",
@@ -229,6 +232,8 @@ class Calls(Handing):
                 return many(one(Row(places)))
             return items(everything)
         if path == "builtins.dict":
+            if _takes_apart("dict", everything):
+                self._of_driver(site, "dict", arguments)
             return many(everything)
         return self._of_driver(site, path, arguments) or self._result_of(path)
 
@@ -249,7 +254,7 @@ class Calls(Handing):
             for number in numbers:
                 site.numbers.add(number)
             return drivers.run_result(path, next(iter(sorted(numbers)), None))
-        if not path.startswith("builtins."):
+        if not path.startswith("builtins.") or _takes_apart(path, everything):
             for number in numbers:
                 self.program.leaked.setdefault(number, site)
         return drivers.returned(path, any(how == "index" for how, _ in arguments))
@@ -277,6 +282,13 @@ class Calls(Handing):
 
     def _is_decorating(self, path: str) -> bool:
         return is_transparent(path) or path in _HOLDING
+
+
+def _takes_apart(path: str, values: Values) -> bool:
+    """Whether a built-in function goes through what only `async for` goes through."""
+    return path not in _SAME_AS_ARGUMENT | _HOLDING and any(
+        isinstance(value, Instance) and drivers.iterated(value.kind) for value in values
+    )
 
 
 def _is_parameter(node: cst.CSTNode, env: Environment) -> bool:

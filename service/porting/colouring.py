@@ -14,7 +14,7 @@ import libcst as cst
 from .awaitables import AWAITABLE, ENTERED
 from .drivers import plain
 from .idiom import Idiom
-from .libraries import may_wait
+from .libraries import may_wait, may_wait_entered
 from .program import Block, Function, Module, Program, Site
 from .registration import AWAITS, COMMAND, CONTEXT_MANAGER, FIXTURE, HOOK, RECEIVER, TEST, VIEW
 from .values import Instance, Object
@@ -122,6 +122,8 @@ class Colours:
         if _APART in site.paths:
             return "it waits for an event loop of its own"
         for path in sorted(site.paths):
+            if site.role == "with" and may_wait_entered(path):
+                return f"entering {plain(path)} may block"
             if site.role in {"call", "for"} and may_wait(path):
                 shown = plain(path).replace(".?", "").removesuffix(".__iter__")
                 return f"{shown} may block"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 
-from .porting import Change, Port, port
+from .porting import Change, port
 from .project import NotAProject
 
 __all__ = ["NotAProject", "run"]
@@ -62,13 +62,6 @@ def diff(changes: list[Change]) -> Iterator[str]:
             lineterm="",
         )
         yield from lines
-
-
-def ported(path: Path, names: dict[str, str] | None = None) -> Port:
-    """A project ported and written, for programs."""
-    found = port(path, names)
-    found.write()
-    return found
 
 
 class Progress:

@@ -7,6 +7,8 @@ in the asynchronous driver; if not, all of it stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import libcst as cst
 
 from . import drivers
@@ -19,16 +21,16 @@ from .values import Instance
 
 
 def find_idiom(
-    program: Program, mapped: set[str], refused: dict[str, tuple[str, Site]] | None = None
+    program: Program, names: Mapping[str, str], refused: dict[str, tuple[str, Site]] | None = None
 ) -> Idiom:
     """Find all connections of a project, and what can be converted.
 
     Args:
         refused: names that are not converted, with the reason and where it shows.
-        mapped: the names that the user gave another name; what sqlite3 opens is only converted
-            if its name is among them, since it moves to another database.
+        names: new names of connections, by their old ones; what sqlite3 opens is only converted
+            if it has a new name, since it moves to another database.
     """
-    idiom = Idiom(program, mapped)
+    idiom = Idiom(program, names)
     _find_kept(idiom)
     for name, (reason, site) in (refused or {}).items():
         if name in idiom.kept:
@@ -54,7 +56,10 @@ def _find_kept(idiom: Idiom) -> None:
     for module in idiom.program.modules.values():
         for name, values in module.bindings.items():
             numbers = numbers_in(values)
-            if not numbers or module.is_test or name in idiom.kept:
+            if not numbers or module.is_test:
+                continue
+            if name in idiom.kept and numbers - idiom.kept[name].numbers:
+                idiom.kept[name].numbers |= numbers
                 continue
             sites = [s for n, s in connect_sites(idiom) if n in numbers]
             if all(isinstance(site.where, Module) for site in sites):

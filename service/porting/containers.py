@@ -112,6 +112,8 @@ class Containers(Attributes):
                 if value.of.external_bases():
                     found |= DATA
             elif isinstance(value, Instance):
+                if drivers.number_of(value.kind) is not None:
+                    self.site(node, env, "call").paths.add(f"{value.kind}.__getitem__")
                 found |= types.subscripted(value.kind)
             elif isinstance(value, Text):
                 found |= DATA
@@ -199,7 +201,12 @@ class Containers(Attributes):
             else:
                 self.bind(env, target.value, values)
         elif isinstance(target, cst.Attribute):
-            self.store(self.evaluate(target.value, env), target.attr.value, values)
+            base = self.evaluate(target.value, env)
+            for value in base:
+                number = drivers.number_of(value.kind) if isinstance(value, Instance) else None
+                if number is not None and target.attr.value != "autocommit":
+                    self.program.adjusted.setdefault(number, target.attr.value)
+            self.store(base, target.attr.value, values)
         elif isinstance(target, cst.Tuple | cst.List):
             for number, element in enumerate(target.elements):
                 self.assign(element.value, _place(values, number), env, quietly)

@@ -150,7 +150,8 @@ def awaits(path: str) -> bool | None:
         return method in {"run", "close", "next", "noreply_wait", "reconnect"} or (
             None if kind in {"Connection", "Cursor"} and method != "use" else False
         )
-    if library != "redis" or method in _REDIS_REFUSED:
+    operator = method.startswith("__") and method != "__iter__"
+    if library != "redis" or method in _REDIS_REFUSED or operator:
         return None
     if method in _REDIS_SYNC or rest in _REDIS or method == "__iter__":
         return False

@@ -62,7 +62,7 @@ class Expressions(Containers):
             cst.Integer: self._data,
             cst.Float: self._data,
             cst.FormattedString: self._data,
-            cst.Comparison: self._data,
+            cst.Comparison: self._comparison,
             cst.UnaryOperation: self._data,
         }
 
@@ -84,6 +84,16 @@ class Expressions(Containers):
 
     def _data(self, node: cst.CSTNode, env: Environment) -> Values:
         self.parts(node, env)
+        return DATA
+
+    def _comparison(self, node: cst.Comparison, env: Environment) -> Values:
+        self.evaluate(node.left, env)
+        for target in node.comparisons:
+            for value in self.evaluate(target.comparator, env):
+                if not isinstance(value, Instance) or drivers.number_of(value.kind) is None:
+                    continue
+                if isinstance(target.operator, cst.In | cst.NotIn):
+                    self.site(node, env, "call").paths.add(f"{value.kind}.__contains__")
         return DATA
 
     def parts(self, node: cst.CSTNode, env: Environment) -> Values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -41,6 +42,7 @@ class Idiom:
     """What was found of the connection idiom in a project.
 
     Attributes:
+        names: new names of connections, by their old ones.
         kept: every connection, by the name it is kept under.
         openers: functions that return a connection of `g`, with the names they may give.
         closers: functions that only close.
@@ -50,7 +52,7 @@ class Idiom:
     """
 
     program: Program
-    mapped: set[str]
+    names: Mapping[str, str]
     kept: dict[str, Kept] = field(default_factory=dict)
     openers: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
     removed: set[Function] = field(default_factory=set)
@@ -60,6 +62,10 @@ class Idiom:
     reads: dict[cst.CSTNode, Read] = field(default_factory=dict)
     opener_calls: dict[cst.CSTNode, tuple[Site, str]] = field(default_factory=dict)
     queries: Queries | None = None
+
+    def name_of(self, kept: str) -> str:
+        """The name in CONNECTIONS of what the project keeps under a name."""
+        return self.names.get(kept) or self.names.get(kept.lstrip("_")) or kept.lstrip("_")
 
     def converted(self, number: int | None) -> Kept | None:
         """The connection that this number is of, if it is converted."""

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import sys
 
+_RUNNING_LOOPS = ("asyncio.run", "asyncio.?.run_until_complete", "asyncio.?.run_forever")
 WAITING_IN_STDLIB = (
-    "asyncio.run",
-    "concurrent.futures",
-    "queue",
-    "threading.Barrier",
-    "threading.Condition",
-    "threading.Event",
+    *_RUNNING_LOOPS,
     "builtins.input",
     "dbm",
     "ftplib",
@@ -34,6 +30,13 @@ WAITING_IN_STDLIB = (
     "xmlrpc.client",
 )
 """What of the standard library waits for a database, a server, a process or the clock."""
+
+_BETWEEN_THREADS = {"concurrent", "queue", "threading"}
+_WAITING_FOR_THREADS = {
+    "__iter__", "acquire", "as_completed", "get", "join", "map", "put", "result", "shutdown",
+    "wait", "wait_for",
+}  # fmt: skip
+
 
 NOT_WAITING = {
     "PIL",
@@ -170,11 +173,25 @@ def extension(path: str) -> str | None:
     return None
 
 
+def _waits_for_threads(path: str) -> bool:
+    """Whether this waits for another thread, or for an event loop of its own."""
+    library, _, rest = path.partition(".")
+    return library in _BETWEEN_THREADS and rest.rpartition(".")[2] in _WAITING_FOR_THREADS
+
+
+def may_wait_entered(kind: str) -> bool:
+    """Whether entering or leaving an object of this class with `with` may hold the thread up."""
+    library = kind.partition(".")[0]
+    return library in _BETWEEN_THREADS or library in {"psycopg", "sqlite3"}
+
+
 def may_wait(path: str) -> bool:
     """Whether calling this may hold the thread up: for I/O, a lock, or nobody knows what."""
     library = path.partition(".")[0]
     if library == "builtins":
         return path in WAITING_IN_STDLIB
+    if _waits_for_threads(path):
+        return True
     if library == "rethinkdb":
         return path.rpartition(".")[2] in _WAITING_IN_RETHINKDB
     if any(path == known or path.startswith(f"{known}.") for known in WAITING_IN_STDLIB):

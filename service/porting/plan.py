@@ -32,8 +32,6 @@ class Plan:
     colours: Colours
     report: Report
     idiom: Idiom
-    names: dict[str, str] = field(default_factory=dict)
-    """New names of connections, by their old ones."""
     entries: dict[str, str] = field(default_factory=dict)
     """What CONNECTIONS gets, by name, as source."""
     by_hand: set[Scope] = field(default_factory=set)
@@ -48,7 +46,7 @@ class Plan:
 
     def name_of(self, kept: str) -> str:
         """The name in CONNECTIONS of what the project keeps under a name."""
-        return self.names.get(kept) or self.names.get(kept.lstrip("_")) or kept.lstrip("_")
+        return self.idiom.name_of(kept)
 
     def hand(self, scope: Scope, node: cst.CSTNode, reason: str) -> None:
         """Report something that does not work as it is."""

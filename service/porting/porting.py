@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +104,8 @@ def port(
     Evaluation(program, lambda done, of: tell("following calls", done, of)).run()
     report = Report()
     plan = _decided(program, report, dict(names or {}))
+    for name in sorted((names or {}).keys() - {*plan.idiom.kept, *_bare(plan.idiom.kept)}):
+        report.tell_of_file(".", Kind.NOTE, f"--map {name}: no connection is kept by this name")
     for path, reason in program.unparsed:
         report.tell_of_file(path.as_posix(), Kind.HAND, f"cannot be parsed: {reason}")
     for step in (
@@ -130,15 +132,19 @@ def port(
     return Port(program.root, changes, report)
 
 
+def _bare(names: Iterable[str]) -> set[str]:
+    return {name.lstrip("_") for name in names}
+
+
 def _decided(program: Program, report: Report, names: dict[str, str]) -> Plan:
     """Convert as many connections as can be; what one of them needs may refuse another."""
     refused: dict[str, tuple[str, Site]] = {}
     while True:
-        idiom = find_idiom(program, set(names), refused)
+        idiom = find_idiom(program, names, refused)
         colours = Colours(program, idiom)
         found = stuck(idiom, _can_await(colours))
         if not found.keys() - refused.keys():
-            return Plan(program, colours, report, idiom, names)
+            return Plan(program, colours, report, idiom)
         refused |= found
 
 

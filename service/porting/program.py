@@ -259,6 +259,8 @@ class Program:
     """The number of each call that connects to a database."""
     leaked: dict[int, Site] = field(default_factory=dict)
     """Connections handed to code outside of the project, and where."""
+    adjusted: dict[int, str] = field(default_factory=dict)
+    """Connections that an attribute is set of, and which."""
     reads: dict[cst.CSTNode, Read] = field(default_factory=dict)
     """Where connections are read from `g`, or from a variable of a module."""
     handlers: dict[cst.CSTNode, tuple[Function | Module, Values]] = field(default_factory=dict)

@@ -18,17 +18,6 @@ from .cursors import FunctionQueries
 from .program import Function, Program, Site
 from .query_edits import DICTS, Planned
 
-_UNDERSTOOD = {
-    "cursor",
-    "execute",
-    "fetchone",
-    "fetchall",
-    "commit",
-    "rollback",
-    "close",
-    "__iter__",
-}
-
 
 class Queries:
     """All SQL of a project that is understood, and what it becomes.

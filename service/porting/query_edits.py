@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from .queries import Queries
 
 Edit = Callable[[Any], Any]
-DICTS = ("dict_row", "RealDictCursor", "DictCursor", "DictRow")
+DICTS = ("dict_row", "RealDictCursor")
 """What the old call says for rows that are dictionaries."""
+UNDERSTOOD_ROWS = {*DICTS, "tuple_row", "None", "cursor", "ClientCursor", "Cursor"}
+"""Row and cursor factories whose rows are dictionaries or tuples."""
 
 
 @dataclass(frozen=True)

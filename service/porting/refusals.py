@@ -10,8 +10,9 @@ import libcst as cst
 from . import drivers
 from .idiom import POSTGRESQL, REDIS, Idiom, Kept, connect_sites, kept_of
 from .narrowing import opened_for
-from .nodes import text_of
+from .nodes import dotted, text_of
 from .program import Function, Module, Site
+from .query_edits import UNDERSTOOD_ROWS
 
 
 def stuck(idiom: Idiom, can_await: Callable[[Site], bool]) -> dict[str, tuple[str, Site]]:
@@ -41,6 +42,7 @@ def refuse(idiom: Idiom) -> None:
     """Find a reason against converting each connection."""
     for kept in idiom.kept.values():
         _by_itself(idiom, kept)
+        _by_name(idiom, kept)
     for site in idiom.program.sites.values():
         if site.where not in idiom.removed:
             _by_use(idiom, site)
@@ -62,14 +64,42 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
         if number not in kept.numbers:
             continue
         of_sqlite = any(path.startswith("sqlite3.") for path in site.paths)
-        if of_sqlite and kept.name not in idiom.mapped:
+        if of_sqlite and kept.name not in idiom.names:
             _refuse(kept, "sqlite3 stays; with --map it would move to PostgreSQL", site)
+        adjusted = idiom.program.adjusted.get(number)
+        if adjusted is not None:
+            _refuse(kept, f"its {adjusted} is set", site)
+        if reason := _unknown_rows(site.node):
+            _refuse(kept, reason, site)
         leaked = idiom.program.leaked.get(number)
         if leaked is not None and leaked.where not in idiom.removed:
             _refuse(kept, "it is handed to code outside of the project", leaked)
         for name in sorted(patched):
             if _is_patched(idiom, name):
                 _refuse(kept, f"tests put something else in the place of {name}", site)
+
+
+def _unknown_rows(node: cst.CSTNode) -> str:
+    """Why the rows of a connection, or a cursor, are of a kind that asyncpg has not."""
+    for arg in node.args if isinstance(node, cst.Call) else ():
+        name = arg.keyword.value if arg.keyword is not None else ""
+        factory = dotted(arg.value).rpartition(".")[2]
+        if name.endswith("_factory") and factory not in UNDERSTOOD_ROWS:
+            return f"{factory or 'this'} makes rows that asyncpg does not have"
+    return ""
+
+
+def _by_name(idiom: Idiom, kept: Kept) -> None:
+    """Two connections must not become one."""
+    sites = [site for number, site in connect_sites(idiom) if number in kept.numbers]
+    written = {cst.Module([]).code_for_node(site.node) for site in sites}
+    modules = {site.where.module for site in sites}
+    if len(written) > 1 or (len(modules) > 1 and not kept.of_g):
+        _refuse(kept, "more than one connection has this name", sites[-1])
+    name = idiom.name_of(kept.name)
+    for other in idiom.kept.values():
+        if other is not kept and idiom.name_of(other.name) == name:
+            _refuse(kept, f"{other.name!r} would have the name {name!r}, too: use --map", sites[0])
 
 
 def _is_patched(idiom: Idiom, name: str) -> bool:
@@ -108,7 +138,7 @@ def _refusal(idiom: Idiom, kept: Kept, site: Site, path: str) -> str:
     if isinstance(site.where, Module) and site.block is None:
         return "it is used while a module is imported"
     if kept.kind == POSTGRESQL:
-        return idiom.queries.refusal(site)
+        return _unknown_rows(site.node) or idiom.queries.refusal(site)
     if site.role == "attribute" and path.partition("@")[2].partition(".")[2]:
         return f"{drivers.plain(path)} is not called here"
     if site.role == "call" and drivers.awaits(path) is None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import symtable
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 import libcst as cst
+import libcst.matchers as m
 from libcst.codemod import CodemodContext
 from libcst.codemod.visitors import AddImportsVisitor, ImportItem
 
+from .flask_types import external
 from .nodes import set_right
 from .program import Module
 
@@ -21,6 +24,8 @@ class Edits:
 
     def __init__(self, module: Module) -> None:
         self.module = module
+        self._double_quoted: set[int] | None = None
+        self._within: set[str] | None = None
         self.of_node: dict[cst.CSTNode, list[Edit]] = defaultdict(list)
         self.imports: set[tuple[str, str | None, str | None]] = set()
         self.renamed: dict[str, str] = {}
@@ -42,23 +47,42 @@ class Edits:
         known = self.module.bindings
         alias = None
         taken = name in known and name not in self.freed
-        if name is not None and taken and not self._is_import(module, name):
+        hidden = taken and not self._is_import(module, name or "")
+        if name is not None and (hidden or name in self._bound_within()):
             alias = f"{name}_" if name != "run" else "run_on_loop"
         self.imports.add((module, name, alias))
         return alias or bound
 
     def _is_import(self, module: str, name: str) -> bool:
-        from .values import External, Instance
+        meant = external(f"{module}.{name}")
+        return bool(meant & self.module.bindings[name])
 
-        of_flask = module.replace("quart", "flask")
-        return any(
-            (
-                isinstance(value, External)
-                and value.path in {f"{module}.{name}", f"{of_flask}.{name}"}
-            )
-            or isinstance(value, Instance)
-            for value in self.module.bindings[name]
-        )
+    def _bound_within(self) -> set[str]:
+        """The names that functions of the module have for something of their own."""
+        if self._within is None:
+            self._within = set()
+            tables = symtable.symtable(self.module.source, "", "exec").get_children()
+            while tables:
+                table = tables.pop()
+                tables += table.get_children()
+                if table.get_type() == "function":
+                    self._within |= {
+                        symbol.get_name()
+                        for symbol in table.get_symbols()
+                        if symbol.is_local() and not symbol.is_imported()
+                    }
+        return self._within
+
+    def quote_at(self, node: cst.CSTNode) -> str:
+        """The quote that a string at a node may have: within an f-string, the other one."""
+        if self._double_quoted is None:
+            self._double_quoted = {
+                id(part)
+                for string in m.findall(self.module.tree, m.FormattedString())
+                if isinstance(string, cst.FormattedString) and string.quote == '"'
+                for part in m.findall(string, m.Name() | m.Call() | m.Attribute())
+            }
+        return "'" if id(node) in self._double_quoted else '"'
 
     def apply(self) -> str:
         """The module's new source."""

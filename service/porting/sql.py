@@ -8,6 +8,9 @@ import libcst as cst
 
 _PLACEHOLDER = re.compile(r"%s|%%|%\((\w+)\)s|%b|%t")
 _QUESTION = re.compile(r"'(?:[^']|'')*'|\?")
+_PERCENT = re.compile(r"%s|%\(")
+_QUOTED = re.compile(r"'(?:[^']|'')*'")
+_IN_TUPLE = re.compile(r"\bIN\s+%s", re.IGNORECASE)
 _LOCKING = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+|KEY\s+)?(?:UPDATE|SHARE)\b", re.IGNORECASE)
 _READING = re.compile(r"\s*(?:SELECT|VALUES|SHOW|TABLE|EXPLAIN)\b", re.IGNORECASE)
 
@@ -29,11 +32,19 @@ class Statement:
         self._names: list[str] = []
         self._count = 0
         text = _text(sql)
-        self._question = "?" in _QUESTION.sub(_question_or_text, text) and "%" not in text
+        self._question = "?" in _QUESTION.sub(_question_or_text, text) and not _PERCENT.search(text)
         self._has_arguments = given is not None
+        self._check(text)
         self.node = self._rewritten(sql)
         self.writes = not _READING.match(text) or bool(_LOCKING.search(text))
         self.arguments = self._arguments(given)
+
+    def _check(self, text: str) -> None:
+        if _IN_TUPLE.search(text):
+            raise NotLiteral("IN takes a tuple, which asyncpg does not: write = ANY(...)")
+        quoted = "" if self._question else " ".join(_QUOTED.findall(text))
+        if self._has_arguments and _PERCENT.search(quoted):
+            raise NotLiteral("it has a placeholder within quotes")
 
     def _rewritten(self, node: cst.BaseExpression) -> cst.BaseExpression:
         if isinstance(node, cst.ConcatenatedString):
@@ -45,7 +56,11 @@ class Statement:
         if not self._has_arguments:
             return node
         pattern = _QUESTION if self._question else _PLACEHOLDER
-        return node.with_changes(value=pattern.sub(self._placeholder, node.value))
+        start, end = len(node.prefix) + len(node.quote), -len(node.quote)
+        if self._question and node.quote == "'" and "\\'" in node.value:
+            raise NotLiteral("its quotes are escaped")
+        inner = pattern.sub(self._placeholder, node.value[start:end])
+        return node.with_changes(value=node.value[:start] + inner + node.value[end:])
 
     def _placeholder(self, match: re.Match[str]) -> str:
         found = match[0]

@@ -283,6 +283,8 @@ class Evaluation(Definitions):
             self.assign(node.target, kept | self.evaluate(node.value, env), env)
         elif isinstance(node, cst.Return):
             if node.value is not None and isinstance(env.where, Function):
+                if env.where.is_generator:
+                    env.where.pins.setdefault("a generator that returns a value stays one", node)
                 self.returned(env.where, self.evaluate(node.value, env))
         elif isinstance(node, cst.Expr):
             self.evaluate(node.value, env)

@@ -8,7 +8,7 @@ from typing import Any
 
 from quart import Quart
 
-from service.porting.command import ported
+from service.porting.porting import port
 from tests.command import ROOT, running
 
 SECTION = (ROOT / "README.md").read_text().partition("## Porting from Flask\n")[2]
@@ -36,7 +36,7 @@ async def test_the_ported_example_answers(tmp_path: Path, redis_url: str) -> Non
     url = "redis://localhost:6379/0"
     path = tmp_path / "app.py"
     path.write_text(block("python").replace(url, redis_url))
-    ported(path)
+    port(path).write()
     names: dict[str, Any] = {"__name__": "app"}
     exec(path.read_text(), names)
     app: Quart = names["app"]

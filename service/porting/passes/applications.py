@@ -11,8 +11,9 @@ import libcst as cst
 from service.porting.nodes import awaited, called, dotted, statement, with_keyword
 from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan
 from service.porting.program import Module, Site
-from service.porting.values import Instance
+from service.porting.values import Instance, Type
 
+_FLASK = "flask.Flask"
 _APPS_CONFIG = re.compile(r"\bapp\.config")
 _OPENED = {
     "flask.Flask.open_resource": "root_path",
@@ -96,7 +97,7 @@ def _tell_what_is_gone(plan: Plan) -> None:
 
 def _connect(plan: Plan) -> None:
     """`Connections(app)` after every app that is made: its bridge runs the plain functions."""
-    made = {site.node: site for site in plan.sites("call") if "flask.Flask" in site.paths}
+    made = {site.node: site for site in plan.sites("call") if _FLASK in site.paths}
     connected = {
         module
         for site in plan.sites("call")
@@ -105,11 +106,11 @@ def _connect(plan: Plan) -> None:
     }
     for node, site in made.items():
         line = plan.program.statements.get(node)
-        if line is None or site.where.module in connected:
+        if site.where.module in connected:
             continue
-        target = _target(line)
+        target = _target(line) if line is not None else None
         edits = plan.edits(site.where.module)
-        if target is None:
+        if line is None or target is None:
             plan.hand(site.where, node, f"call {CONNECTIONS}(app) with this app")
             continue
         name = edits.need(RUNTIME, CONNECTIONS)
@@ -121,7 +122,9 @@ def _connect(plan: Plan) -> None:
             if any("os." in entry for entry in plan.entries.values()):
                 edits.need("os")
         edits.change(last, _followed_by(source))
-        if _wants_json(plan):
+        if _wants_json(plan) and _has_request_class(plan):
+            plan.note(site.where, node, "let the app's request_class inherit PortedRequest")
+        elif _wants_json(plan):
             request = edits.need(RUNNING, "PortedRequest")
             edits.change(line, _followed_by([f"{target}.request_class = {request}"]))
 
@@ -138,6 +141,17 @@ def _wants_json(plan: Plan) -> bool:
             if not given & {"silent", "force"} and not site.node.args:
                 return True
     return False
+
+
+def _has_request_class(plan: Plan) -> bool:
+    """Whether the project gives the app a class of its own for requests."""
+    apps = [each for each in plan.program.classes.values() if _FLASK in each.external_bases()]
+    set_on_it = plan.program.stored.get((_FLASK, "request_class"), frozenset())
+    return any(
+        isinstance(value, Type)
+        for values in (set_on_it, *(each.attribute("request_class") for each in apps))
+        for value in values
+    )
 
 
 def _entries(plan: Plan, app: str) -> str:

@@ -146,8 +146,9 @@ def _gathered(node: cst.BaseExpression) -> cst.BaseExpression:
 def _with_blocks(plan: Plan) -> None:
     colours = plan.colours
     wanted = {id(site.node): site for site in plan.sites("with") if colours.needs(site)}
+    detached = _detached(plan)
     for node, site in _statements(plan):
-        if node.asynchronous is not None or id(node) in _detached(plan):
+        if node.asynchronous is not None or id(node) in detached:
             continue
         needing = [id(item) in wanted for item in node.items]
         if not any(needing):

@@ -62,7 +62,7 @@ def _body(function: Function) -> Sequence[cst.CSTNode]:
     return body_of(function.node.body)
 
 
-def _bound(body: cst.BaseSuite) -> set[str]:
+def bound_by(body: cst.BaseSuite) -> set[str]:
     """The names that statements bind."""
     function = cst.FunctionDef(cst.Name("f"), cst.Parameters(), cst.IndentedBlock(body_of(body)))
     source = cst.Module([function.with_changes(asynchronous=cst.Asynchronous())]).code
@@ -76,7 +76,7 @@ def _bound(body: cst.BaseSuite) -> set[str]:
 
 def _declared(block: Block) -> tuple[list[str], list[str]]:
     """The line that says whose the names are that it binds; and what has to be bound before."""
-    bound = _bound(block.node.body)
+    bound = bound_by(block.node.body)
     function = block.function
     if not isinstance(function, Function):
         return [f"global {', '.join(sorted(bound))}"] if bound else [], []
@@ -88,7 +88,7 @@ def _declared(block: Block) -> tuple[list[str], list[str]]:
     assert isinstance(function.node, cst.FunctionDef)
     rest = function.node.body.deep_remove(block.node)
     assert isinstance(rest, cst.BaseSuite)
-    known = _bound(rest) | {*function.names, *function.keyword_only}
+    known = bound_by(rest) | {*function.names, *function.keyword_only}
     return lines, [name for name in own if name not in known]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import libcst as cst
+import libcst.matchers as m
 
 from service.porting.idiom import Kept
 from service.porting.nodes import called, dotted
@@ -17,6 +19,9 @@ from service.porting.values import Routine, Values, routines
 from .awaiting import waiting
 from .entries import NotPortable, entry
 
+_OF_PSYCOPG = m.Attribute(
+    attr=m.OneOf(m.Name("pgcode"), m.Name("pgerror"), m.Name("diag"), m.Name("cursor"))
+)
 _ERRORS = {
     "Error": "PostgresError",
     "DatabaseError": "PostgresError",
@@ -53,7 +58,8 @@ def replace_openers(plan: Plan) -> None:
 def _get(plan: Plan, where: Scope, node: cst.CSTNode, name: str) -> None:
     edits = plan.edits(where.module)
     get_db = edits.need(RUNTIME, GET_DB)
-    wanted = called(get_db, cst.SimpleString(f'"{plan.name_of(name)}"'))
+    quote = edits.quote_at(node)
+    wanted = called(get_db, cst.SimpleString(f"{quote}{plan.name_of(name)}{quote}"))
     edits.of_node[node].insert(0, lambda old: wanted)
 
 
@@ -154,6 +160,8 @@ def _catch(plan: Plan) -> None:
             name = dotted(part)
             if name.partition(".")[0] in {"psycopg", "psycopg2"}:
                 _rename_error(plan, where, part, name.rpartition(".")[2])
+                if handler.name is not None and m.findall(handler.body, _OF_PSYCOPG):
+                    plan.hand(where, handler, "asyncpg's errors have sqlstate and other attributes")
 
 
 def _rename_error(plan: Plan, where: Scope, part: cst.CSTNode | None, name: str) -> None:
@@ -209,6 +217,10 @@ def _owners(plan: Plan) -> dict[cst.CSTNode, Module]:
     return found
 
 
+def _without_password(entry: str) -> str:
+    return re.sub(r"(://[^:/@{}\s]*:)[^@/{}\s]+(?=@)", r"\1***", entry)
+
+
 def _tell(plan: Plan, kept: Kept) -> None:
     sites = [
         plan.program.sites[node, "call"]
@@ -229,5 +241,5 @@ def _tell(plan: Plan, kept: Kept) -> None:
             )
             continue
         plan.entries[plan.name_of(kept.name)] = written
-        reason = f'CONNECTIONS["{plan.name_of(kept.name)}"] = {written}'
+        reason = f'CONNECTIONS["{plan.name_of(kept.name)}"] = {_without_password(written)}'
         plan.report.tell(site.where.module, site.node, Kind.CONNECTION, reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import libcst as cst
@@ -11,7 +12,7 @@ from service.porting.idiom import Kept
 from service.porting.nodes import dotted, text_of
 from service.porting.plan import Plan
 from service.porting.program import Site
-from service.porting.values import External, Instance
+from service.porting.values import Instance
 
 _DEFAULTS = {
     "postgresql": ("localhost", "5432"),
@@ -75,6 +76,10 @@ def _url(plan: Plan, site: Site, kind: str, given: dict[str, cst.BaseExpression]
     password = _part(plan, site, given.get("password"), "", quoted=True)
     who = f"{user}{':' + password if password else ''}@" if user or password else ""
     host = _part(plan, site, given.get("host"), host)
+    if host.startswith("/"):
+        raise NotPortable("its host is a socket's path")
+    if ":" in host and "{" not in host:
+        host = f"[{host}]"
     port = _part(plan, site, given.get("port"), port)
     database = _part(plan, site, given.get("database"), "", quoted=True)
     text = f"{kind}://{who}{host}:{port}{'/' + database if database else ''}"
@@ -102,19 +107,18 @@ def _part(
 def _source(plan: Plan, site: Site, node: cst.BaseExpression) -> str:
     """The expression as source, with `app` for `current_app`."""
     scope = site.where.bindings if site.where.parent is not None else {}
+    apps: set[str] = set()
     for name in m.findall(node, m.Name()):
         assert isinstance(name, cst.Name)
         word = name.value
         if word in scope:
             raise NotPortable(f"it depends on {word}, which only its function knows")
         values = site.where.module.bindings.get(word, frozenset())
-        foreign = any(isinstance(value, External | Instance) for value in values)
-        if word not in _PORTABLE and values and not foreign:
+        if Instance("flask.Flask") in values:
+            apps.add(word)
+        elif word not in _PORTABLE and values:
             raise NotPortable(f"it depends on {word} of {site.where.module.name}")
     source = " ".join(cst.Module([]).code_for_node(node).split())
+    for app in apps:
+        source = re.sub(rf"\b{app}\.config\b", "app.config", source)
     return source.replace("current_app.", "app.").replace("flask.app.", "app.")
-
-
-def imports(source: str) -> set[str]:
-    """The modules that an entry needs."""
-    return {"os"} if "os." in source else set()

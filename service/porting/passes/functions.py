@@ -13,6 +13,8 @@ from service.porting.program import Class, Function
 from service.porting.registration import COMMAND, CONTEXT_MANAGER, HOOK, TEMPLATE, VIEW
 from service.porting.report import Kind
 
+from .blocks import bound_by
+
 _UNITTEST = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown"}
 _REMOVED = {"flask.cli.with_appcontext"}
 
@@ -127,8 +129,12 @@ def _command(plan: Plan, function: Function) -> None:
     ]
     script_info = edits.need("quart.cli", "pass_script_info") if in_context else None
 
+    own = sorted(bound_by(node.body) & {*function.names, *function.keyword_only})
+
     def edit(old: cst.FunctionDef) -> cst.FunctionDef:
         doc, rest = _docstring(list(body_of(old.body)))
+        if own:
+            rest = [statement(f"nonlocal {', '.join(own)}"), *rest]
         inner: cst.BaseStatement = cst.FunctionDef(
             cst.Name("main"),
             cst.Parameters(),

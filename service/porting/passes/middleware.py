@@ -63,15 +63,15 @@ def _behind_proxies(plan: Plan, site: Site) -> set[cst.CSTNode]:
 
 def _trusted_hops(node: cst.Call) -> int | None:
     """How many proxies each header is trusted from, if that is the same number, written out."""
-    counts = []
+    counts = {"x_for": 1, "x_proto": 1, "x_host": 0, "x_port": 0, "x_prefix": 0}
     for name, arg in zip(("app", *_COUNTS), node.args, strict=False):
         key = arg.keyword.value if arg.keyword is not None else name
         if key in _COUNTS:
             if arg.star or not isinstance(arg.value, cst.Integer):
                 return None
-            counts.append(arg.value.evaluated_value)
-    given = {count for count in counts if count} or {1}
-    return given.pop() if len(given) == 1 else None
+            counts[key] = arg.value.evaluated_value
+    given = {counts["x_for"], counts["x_proto"], *filter(None, counts.values())}
+    return given.pop() or None if len(given) == 1 else None
 
 
 def _to(middleware: str, hops: int) -> Callable[[cst.Call], cst.Call]:
