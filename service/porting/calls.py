@@ -198,7 +198,7 @@ class Calls(Handing):
             for function in routines(everything):
                 self.take_role(function, role, site.node, path)
         elif path == "builtins.setattr":
-            self._setattr(arguments)
+            self._setattr(site.node, arguments, env)
         elif path == "threading.Thread":
             self._start_thread(site, arguments)
         elif path in _RENDERING:
@@ -224,6 +224,10 @@ class Calls(Handing):
             return many(items(everything))
         if path == "flask.utils.run_sync":
             self.program.in_threads |= routines(everything)
+        if path == "flask.Flask.ensure_sync":
+            return one(External("flask.async_function"))
+        if path == "dataclasses.field":
+            return everything
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
             return given[0] if given else NOTHING
         if path in {"builtins.zip", "builtins.next", "builtins.map"}:
@@ -256,7 +260,7 @@ class Calls(Handing):
             return drivers.run_result(path, next(iter(sorted(numbers)), None))
         if not path.startswith("builtins.") or _takes_apart(path, everything):
             for number in numbers:
-                self.program.leaked.setdefault(number, site)
+                self.program.leaked[number].append(site)
         return drivers.returned(path, any(how == "index" for how, _ in arguments))
 
     def _gathers(self, site: Site, everything: Values) -> None:

@@ -88,12 +88,24 @@ class Containers(Attributes):
         elif isinstance(container, cst.Subscript):
             self._grow(node, container.value, grown, env)
 
+    def _attach(
+        self, target: cst.Attribute, base: Values, values: Values, env: Environment
+    ) -> None:
+        """Note connections that something other than `g` keeps."""
+        if Instance("flask.g") in base:
+            return
+        for value in values:
+            number = drivers.number_of(value.kind) if isinstance(value, Instance) else None
+            if number is not None:
+                site = self.site(target, env, "attribute")
+                self.program.attached.setdefault(number, site)
+
     def leak(self, values: Values, node: cst.CSTNode, env: Environment) -> None:
         """Note connections that go where nobody follows them one by one."""
         for value in values:
             number = drivers.number_of(value.kind) if isinstance(value, Instance) else None
             if number is not None:
-                self.program.leaked.setdefault(number, self.site(node, env, "call"))
+                self.program.leaked[number].append(self.site(node, env, "call"))
 
     def _subscript(self, node: cst.Subscript, env: Environment) -> Values:
         base = self.evaluate(node.value, env)
@@ -202,6 +214,7 @@ class Containers(Attributes):
                 self.bind(env, target.value, values)
         elif isinstance(target, cst.Attribute):
             base = self.evaluate(target.value, env)
+            self._attach(target, base, values, env)
             for value in base:
                 number = drivers.number_of(value.kind) if isinstance(value, Instance) else None
                 if number is not None and target.attr.value != "autocommit":

@@ -45,6 +45,8 @@ _REDIS = {
     "PubSub.listen": "Iterator",
 }
 _PIPELINE_WAITS = {"execute", "watch", "unwatch", "reset", "immediate_execute_command"}
+_PIPELINE_AT_ONCE = {"watch", "unwatch", "immediate_execute_command"}
+"""After these, a pipeline does not collect commands, but waits for each."""
 _REDIS_SYNC = {"close", "multi", "get_encoder", "get_connection_kwargs", "set_response_callback"}
 _REDIS_REFUSED = {"transaction", "monitor", "client", "from_pool", "execute_command_async"}
 
@@ -155,6 +157,8 @@ def awaits(path: str) -> bool | None:
         return None
     if method in _REDIS_SYNC or rest in _REDIS or method == "__iter__":
         return False
+    if kind == "Pipeline" and method in _PIPELINE_AT_ONCE:
+        return None
     if kind == "Pipeline":
         return method in _PIPELINE_WAITS
     return True

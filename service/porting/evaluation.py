@@ -195,6 +195,7 @@ class Expressions(Containers):
             stored = self._stored_in_g(base, arguments)
             if stored:
                 self.site(node, env, "call").paths.add("flask.g.get")
+                self.leak(stored, node, env)
                 return stored
         return self.call(node, called, arguments, env)
 
@@ -234,6 +235,8 @@ class Expressions(Containers):
             found |= self.attribute(base, name)
         if not known and one(Instance("flask.testing.FlaskClient")) & base:
             found |= one(External("flask.testing.FlaskClient.?"))
+        if Instance("flask.g") in base:
+            self.leak(found, node, env)
         for _, values in arguments[2:]:
             found |= values
         return found

@@ -57,6 +57,7 @@ class Handing(Expressions):
             return
         if path in {
             "flask.Flask.ensure_async",
+            "flask.Flask.ensure_sync",
             "flask.utils.run_sync",
             "flask.stream_with_context",
         }:
@@ -75,10 +76,11 @@ class Handing(Expressions):
             if isinstance(value, Generated):
                 self.program.streamed.add(value.function)
 
-    def _setattr(self, arguments: Arguments) -> None:
+    def _setattr(self, node: cst.CSTNode, arguments: Arguments, env: Environment) -> None:
         if len(arguments) == 3:
             for name in arguments[1][1]:
                 if isinstance(name, Text):
+                    self.leak(arguments[2][1], node, env)
                     self.store(arguments[0][1], name.text, arguments[2][1])
 
     def _start_thread(self, site: Site, arguments: Arguments) -> None:

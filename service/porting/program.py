@@ -257,8 +257,10 @@ class Program:
     """The module of each attribute that is read."""
     connects: dict[cst.CSTNode, int] = field(default_factory=dict)
     """The number of each call that connects to a database."""
-    leaked: dict[int, Site] = field(default_factory=dict)
+    leaked: dict[int, list[Site]] = field(default_factory=lambda: defaultdict(list))
     """Connections handed to code outside of the project, and where."""
+    attached: dict[int, Site] = field(default_factory=dict)
+    """Connections put into an attribute of something other than `g`, and where."""
     adjusted: dict[int, str] = field(default_factory=dict)
     """Connections that an attribute is set of, and which."""
     reads: dict[cst.CSTNode, Read] = field(default_factory=dict)

@@ -49,7 +49,7 @@ def refuse(idiom: Idiom) -> None:
     for node, read in idiom.program.reads.items():
         for kept in idiom.kept.values():
             if kept.numbers & read.numbers and not kept.of_g:
-                _by_reading(kept, Site(node, read.where, "attribute", block=read.block))
+                _by_reading(idiom, kept, Site(node, read.where, "attribute", block=read.block))
 
 
 def _refuse(kept: Kept, reason: str, site: Site) -> None:
@@ -71,9 +71,12 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
             _refuse(kept, f"its {adjusted} is set", site)
         if reason := _unknown_rows(site.node):
             _refuse(kept, reason, site)
-        leaked = idiom.program.leaked.get(number)
-        if leaked is not None and leaked.where not in idiom.removed:
-            _refuse(kept, "it is handed to code outside of the project", leaked)
+        for leaked in idiom.program.leaked.get(number, ()):
+            if leaked.where not in idiom.removed:
+                _refuse(kept, "it is handed to code outside of the project", leaked)
+        if number in idiom.program.attached and not kept.of_g:
+            attached = idiom.program.attached[number]
+            _refuse(kept, "an object keeps it, which may outlive the app context", attached)
         for name in sorted(patched):
             if _is_patched(idiom, name):
                 _refuse(kept, f"tests put something else in the place of {name}", site)
@@ -122,15 +125,29 @@ def _by_use(idiom: Idiom, site: Site) -> None:
         _refuse_call(idiom, site, function)
 
 
-def _by_reading(kept: Kept, site: Site) -> None:
+def _by_reading(idiom: Idiom, kept: Kept, site: Site) -> None:
     """A variable of a module needs no app context; `get_db` does."""
     where = site.where
     if isinstance(where, Module) and site.block is None:
         _refuse(kept, "it is used while a module is imported", site)
     elif where.module.is_test and site.block is None:
         _refuse(kept, "tests use it without an app context", site)
+    elif isinstance(where, Function) and _streams(idiom, where):
+        _refuse(kept, f"{where.label} may go on after the app context: stream_with_context", site)
     elif isinstance(where, Function) and where.pins and site.block is None:
         _refuse(kept, f"{where.label}, which uses it, may run without an app context", site)
+
+
+def _streams(idiom: Idiom, function: Function) -> bool:
+    """Whether it is a generator that nobody in the project goes through."""
+    program = idiom.program
+    if not function.is_generator or function.roles or function in program.streamed:
+        return False
+    gone_through = any(
+        site.role in {"for", "with"} and function in site.functions
+        for site in program.sites.values()
+    )
+    return not gone_through and function not in program.consumed.values()
 
 
 def _refusal(idiom: Idiom, kept: Kept, site: Site, path: str) -> str:

@@ -51,7 +51,14 @@ def _call(plan: Plan, site: Site) -> None:
             edits.change(node, _opened(of))
     if site.paths & {"flask.Flask.ensure_sync"} and isinstance(node.func, cst.Attribute):
         edits.change(node.func.attr, lambda old: cst.Name("ensure_async"))
-        plan.hand(site.where, node, "ensure_async returns a coroutine function: await its calls")
+        at_once = any(
+            isinstance(each.node, cst.Call) and each.node.func is node
+            for each in plan.sites("call")
+        )
+        if not at_once:
+            plan.hand(
+                site.where, node, "ensure_async returns a coroutine function: await its calls"
+            )
     can_await = plan.colours.is_async(plan.colours.owner(site))
     rendering = can_await and "jinja2.Template.render" in site.paths
     if rendering and isinstance(node.func, cst.Attribute):
