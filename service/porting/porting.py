@@ -13,6 +13,7 @@ from .colouring import Colours
 from .connections import find_idiom
 from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
+from .passes.blocking import tell_of_blocking
 from .passes.blocks import detach_blocks
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
@@ -121,12 +122,14 @@ def port(
         await_calls,
         define_functions,
         rewrite_queries,
+        tell_of_blocking,
         count_routes,
     ):
         step(plan)
     outcome = plan.outcome()
     changes = [Change(module.path, module.source, text) for module, text in outcome.items()]
-    changes += [Change(*change) for change in rewrite_deployment(plan)]
+    if root.is_dir():
+        changes += [Change(*change) for change in rewrite_deployment(plan)]
     changes.sort(key=lambda change: change.path)
     report.changed = [change.path.as_posix() for change in changes]
     return Port(program.root, changes, report)

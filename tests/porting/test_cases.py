@@ -76,3 +76,15 @@ def test_what_is_installed_or_hidden_is_left(tmp_path: Path) -> None:
     elsewhere = [".hidden/a.py", "node_modules/a.py", "env3/lib/a.py", "build/a.py"]
     files = dict.fromkeys([*elsewhere, "app.py"], "import flask\n") | {"env3/pyvenv.cfg": ""}
     assert port(project(tmp_path, files)).report.changed == ["app.py"]
+
+
+def test_of_one_file_only_that_changes(tmp_path: Path) -> None:
+    test = "from app import app\n\n\ndef test_it():\n    assert app.test_client().get('/')\n"
+    files = {"app.py": "import flask\n", "test_app.py": test, "Procfile": "web: gunicorn app:app\n"}
+    found = port(project(tmp_path, files) / "test_app.py")
+    assert {change.path.name for change in found.changes} <= {"test_app.py"}
+
+
+def test_a_name_that_nothing_is_mapped_from_is_told(tmp_path: Path) -> None:
+    found = port(project(tmp_path, {"app.py": "import flask\n"}), {"db": "main"})
+    assert [line.kind for line in found.report.lines()] == ["note"]

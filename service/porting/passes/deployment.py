@@ -7,12 +7,14 @@ from pathlib import Path
 
 from service.porting.plan import Plan
 from service.porting.registration import FIXTURE
+from service.porting.report import Kind
 
 _WSGI = re.compile(
     r"^(?P<kind>[\w-]+:\s*)(?P<env>(?:\w+=\S+\s+)*)(?P<server>gunicorn|waitress-serve|uwsgi)\b"
     r"(?P<arguments>.*)$",
     re.MULTILINE,
 )
+_SERVER = re.compile(r"\b(?:gunicorn|waitress-serve|uwsgi)\b")
 _APP = re.compile(r"""(?<=\s)(?P<quote>["']?)(?P<app>[\w.]+:\w+(?:\([^)]*\))?)(?P=quote)(?=\s|$)""")
 
 File = tuple[Path, str, str]
@@ -24,17 +26,25 @@ def rewrite_deployment(plan: Plan) -> list[File]:
     procfile = plan.program.root / "Procfile"
     if procfile.is_file():
         before = procfile.read_text()
-        found.append((Path("Procfile"), before, _WSGI.sub(_hypercorn, before)))
+        after = _WSGI.sub(_hypercorn, before)
+        found.append((Path("Procfile"), before, after))
+        for number, line in enumerate(after.splitlines(), start=1):
+            if _SERVER.search(line):
+                reason = f"line {number}: write a Hypercorn line with the same options"
+                plan.report.tell_of_file("Procfile", Kind.HAND, reason)
     if any(function.module.is_test for function in plan.colours.asynchronous):
         found.append(_pytest(plan))
     return [(path, before, after) for path, before, after in found if before != after]
 
 
 def _hypercorn(match: re.Match[str]) -> str:
-    app = _APP.search(match["arguments"])
     bind = re.search(r"(?:-b|--bind|--listen)[= ](\S+)", match["arguments"])
     workers = re.search(r"(?:-w|--workers)[= ](\S+)", match["arguments"])
-    if app is None:
+    rest = match["arguments"]
+    for known in (bind, workers):
+        rest = rest.replace(known[0], "", 1) if known is not None else rest
+    app = _APP.search(rest)
+    if app is None or rest.replace(app[0], "", 1).strip():
         return match[0]
     options = f" --bind {bind[1] if bind else '0.0.0.0:$PORT'}"
     options += f" --workers {workers[1]}" if workers else ""
