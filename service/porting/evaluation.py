@@ -62,6 +62,7 @@ class Expressions(Containers):
             cst.Integer: self._data,
             cst.Float: self._data,
             cst.FormattedString: self._data,
+            cst.FormattedStringExpression: self._formatted,
             cst.Comparison: self._comparison,
             cst.UnaryOperation: self._data,
         }
@@ -95,6 +96,15 @@ class Expressions(Containers):
                 if isinstance(target.operator, cst.In | cst.NotIn):
                     self.site(node, env, "call").paths.add(f"{value.kind}.__contains__")
         return DATA
+
+    def _formatted(self, node: cst.FormattedStringExpression, env: Environment) -> Values:
+        for child in node.children:
+            for value in self.evaluate(child, env):
+                if isinstance(value, Object):
+                    for name in ("__str__", "__format__"):
+                        methods = self.methods(value.of, name)
+                        self.site(node, env, "call").functions.update(methods)
+        return NOTHING
 
     def parts(self, node: cst.CSTNode, env: Environment) -> Values:
         """Evaluate what an expression consists of; nothing is known of the whole."""
