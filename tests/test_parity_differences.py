@@ -211,3 +211,17 @@ async def test_a_client_that_leaves(waits: str, ended: str) -> None:
         asyncio.get_running_loop().call_later(0.05, go.set)
         await connection.disconnect()
     assert seen == [ended, asyncio.CancelledError]
+
+
+async def test_an_app_that_tears_down_in_a_way_of_its_own_does_so() -> None:
+    torn_down = []
+
+    class Own(Quart):
+        async def do_teardown_appcontext(self, exc: BaseException | None) -> None:
+            torn_down.append(exc)
+
+    app = Own("own")
+    Connections(app)
+    async with app.app_context():
+        pass
+    assert torn_down == [None]

@@ -267,6 +267,13 @@ async def test_a_malformed_request_is_answered_once_and_cut(service: Service, ca
     assert answer.closed
 
 
+async def test_a_file_of_another_version_is_a_problem_and_not_the_file(service: Service) -> None:
+    async with httpx.AsyncClient(base_url=service.url) as client:
+        response = await client.get("/docs/swagger-ui.css", headers={"If-Match": '"x"'})
+    assert response.status_code == 412
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
 @pytest.mark.parametrize(
     "garbage", [b"SM\r\n\r\n" + b"\xff" * 200, b"XX\r\n\r\n", b"SM\r\n\r\n\x00\x00\x01\x09\x09"]
 )
