@@ -1,0 +1,56 @@
+"""The measuring itself, on a very short run: real servers, real load, no judgement of figures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command import running_program
+
+NAMES = ["bare", "ours", "quart"]
+ROUTES = ["plain", "one", "three"]
+FIGURES = {"cpu_us", "cpu_ratio", "rps", "rps_ratio", "p50_ms", "p99_ms"}
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("wrk") is None, reason="wrk is not installed: apt-get install wrk"
+)
+
+
+async def benchmarks(*arguments: str) -> tuple[int, str, str]:
+    """The exit status of a short run, and what it wrote to standard output and error."""
+    short = ["--rounds", "1", "--seconds", "0.3"]
+    program = [sys.executable, "-m", "tests.benchmarks", *short, *arguments]
+    async with running_program(*program) as command:
+        status, errors = await command.ended()
+        return status, "\n".join(command.lines), errors
+
+
+async def test_every_contender_is_measured_on_every_route(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    status, output, errors = await benchmarks("--only", "ours", "quart", "--json", str(file))
+    assert status == 0, errors
+    found = json.loads(file.read_text())
+    assert list(found) == ROUTES
+    for route in ROUTES:
+        assert list(found[route]) == NAMES
+        for figures in found[route].values():
+            assert set(figures) == FIGURES
+            assert all(value > 0 for value in figures.values())
+            assert figures["p50_ms"] <= figures["p99_ms"]
+        assert found[route]["bare"]["cpu_ratio"] == found[route]["bare"]["rps_ratio"] == 1
+    for name in NAMES:
+        rows = [line for line in output.splitlines() if line.split()[:1] == [name]]
+        assert len(rows) == len(ROUTES), output
+
+
+async def test_the_readme_gets_a_table_with_the_date_and_the_versions() -> None:
+    status, output, errors = await benchmarks("--only", "bare", "--routes", "plain", "--markdown")
+    assert status == 0, errors
+    lines = output.splitlines()
+    assert any(line.startswith("| bare |") for line in lines)
+    assert not any(line.startswith("| ours |") for line in lines)
+    assert any(line.startswith("Python 3.") and "asyncpg" in line for line in lines)
