@@ -148,11 +148,22 @@ def _report(
         f"{versions}.",
     ]
     if asked.markdown:
-        print("\n\n".join([*(table.markdown() for table in tables), *notes]))
+        print("\n\n".join([*(table.markdown() for table in tables), *notes, *_taking_part(tables)]))
     else:
         print("\n\n".join([*(table.plain() for table in tables), "\n".join(notes)]))
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def _taking_part(tables: Sequence[Table]) -> list[str]:
+    """What the contenders in the tables are, as a list in Markdown; none if there are none."""
+    named = {row[0] for table in tables for row in table.rows}
+    told = [
+        f"- `{name}`: {contender.what}. {contender.tuned}."
+        for name, contender in CONTENDERS.items()
+        if name in named
+    ]
+    return ["\n".join(told)] if told else []
 
 
 def _progress(what: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.load import LoadFailed, load
 from tests.command import running_program
 
 NAMES = ["bare", "ours", "quart"]
@@ -54,3 +57,18 @@ async def test_the_readme_gets_a_table_with_the_date_and_the_versions() -> None:
     assert any(line.startswith("| bare |") for line in lines)
     assert not any(line.startswith("| ours |") for line in lines)
     assert any(line.startswith("Python 3.") and "asyncpg" in line for line in lines)
+    assert any(line.startswith("- `bare`: ") for line in lines)
+
+
+async def test_answers_that_are_errors_are_no_figures() -> None:
+    async def busy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(busy, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(LoadFailed, match="status errors"):
+            await load(f"http://127.0.0.1:{port}/", 2, 0.2)
