@@ -91,6 +91,17 @@ class Backend(Protocol[P, C]):
         """One round trip that proves the server answers."""
         ...
 
+    def acquire_nowait(self, pool: P) -> C | None:
+        """The same as `acquire` where that waits for nothing; None where it may. Never raises.
+
+        The layer asks this first: what needs no waiting needs no task and no timeout either.
+        """
+        return None
+
+    def release_nowait(self, pool: P, connection: C) -> bool:
+        """The same as `release` where that waits for nothing; False, and `release` must follow."""
+        return False
+
     def counts(self, pool: P) -> tuple[int, int]:
         """Connections open to the server now, and how many of them are idle. Without I/O."""
         return 0, 0

@@ -9,7 +9,7 @@ from contextlib import suppress
 from .configuration import Configured
 from .errors import UnknownConnection
 from .source import CLOSE_TIMEOUT, Source
-from .tasks import Tasks
+from .tasks import Tasks, result_now
 from .threads import Threads
 
 THREADS = 40
@@ -30,7 +30,8 @@ class Loop:
             for name, (settings, backend) in configured.items()
         }
         self._end = self._until_the_end()
-        _begin(self._end)
+        # To its first yield, which makes the running loop know of the generator.
+        result_now(self._end.__anext__())
         with suppress(AttributeError):  # uvloop's loops cannot be given another method
             loop.close = self._closing_before(loop.close)  # type: ignore[method-assign]
 
@@ -101,13 +102,3 @@ class Loops:
             here = self._loops[running] = Loop(running, self._configured, self.threads)
         self._latest = here
         return here
-
-
-def _begin(generator: AsyncGenerator[None]) -> None:
-    """Advance to the first yield, which makes the running loop know of the generator."""
-    step = generator.__anext__()
-    try:
-        step.send(None)
-    except StopIteration:
-        return
-    raise AssertionError("the generator awaited before its first yield")

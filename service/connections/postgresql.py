@@ -14,6 +14,7 @@ import asyncpg
 from asyncpg import connect_utils
 from asyncpg.pool import PoolConnectionProxy
 
+from . import postgresql_pool
 from .backend import Backend, Settings
 from .session_state import Trace, trace_of
 
@@ -66,8 +67,19 @@ class SessionConnection(asyncpg.Connection):
         """
         self._trace = max(self._trace, Trace.SESSION)
 
+    def needs_reset(self) -> bool:
+        """Whether this session is not as good as new, or not trusted to be."""
+        return (
+            bool(self._trace)
+            or self.reset_policy == "always"
+            or self.is_in_transaction()
+            or self._only_parsed()
+        )
+
     async def reset(self, *, timeout: float | None = None) -> None:
         """Make the session as good as new, or end it; called when the pool gets it back."""
+        if not self.needs_reset():
+            return
         trace, self._trace = self._trace, Trace.NONE
         if trace is Trace.CONNECTION or (trace and self.reset_policy == "never"):
             self.terminate()
@@ -83,7 +95,7 @@ class SessionConnection(asyncpg.Connection):
             if trace is Trace.STATEMENTS or left != "SELECT 0":
                 await super().execute("DISCARD ALL")
                 self._mark_stmts_as_closed()  # type: ignore[attr-defined]
-            if self._parsed_at == self._queries():
+            if self._only_parsed():
                 # Until the next query the server is in a transaction, and its locks are held.
                 await super().execute("SELECT")
 
@@ -147,6 +159,10 @@ class SessionConnection(asyncpg.Connection):
     async def reset_type_codec(self, *args: Any, **kwargs: Any) -> None:
         self._trace = Trace.CONNECTION  # codecs cannot be put back as they were
         await super().reset_type_codec(*args, **kwargs)
+
+    def _only_parsed(self) -> bool:
+        """Whether the last that the server heard is a statement to prepare, without a Sync."""
+        return self._parsed_at == self._queries()
 
     def _queries(self) -> int:
         """How many queries were begun; only parsing one does not count."""
@@ -225,6 +241,12 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
     async def release(self, pool: asyncpg.Pool, connection: PoolConnectionProxy) -> None:
         await pool.release(connection, timeout=_release_timeout(connection))
 
+    def acquire_nowait(self, pool: asyncpg.Pool) -> PoolConnectionProxy | None:
+        return postgresql_pool.acquire_nowait(pool)
+
+    def release_nowait(self, pool: asyncpg.Pool, connection: PoolConnectionProxy) -> bool:
+        return postgresql_pool.release_nowait(pool, connection)
+
     async def close(self, pool: asyncpg.Pool) -> None:
         """Close what is idle politely, and what is still held at once."""
         try:
@@ -257,8 +279,8 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
 
 
 def _release_timeout(connection: Any) -> float:
-    protocol = connection._con and connection._con._protocol
-    return CANCEL_TIMEOUT if protocol and protocol._is_cancelling() else RELEASE_TIMEOUT
+    session = connection._con
+    return CANCEL_TIMEOUT if session and postgresql_pool.cancels_query(session) else RELEASE_TIMEOUT
 
 
 def _check_url(url: str) -> None:

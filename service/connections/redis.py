@@ -20,6 +20,7 @@ from .redis_lease import LeasedCluster, LeasedRedis
 from .redis_pool import Cluster, SentinelSockets, Sockets, is_open
 from .redis_session import TCP, TLS, Managed, ManagedTLS, Session, Unix
 from .redis_url import RedisURL, accepted_by, parse
+from .tasks import result_now
 
 _ALSO_TO_SENTINELS = ("retry", "maint_notifications_config", "protocol", "socket_keepalive")
 
@@ -75,13 +76,26 @@ class _OneClient(Backend[Client, Client]):
 
     async def acquire(self, pool: Client) -> Client:
         """A client of its own, after a ping if no socket is known to be alive."""
-        if not any(map(is_open, chain(*_pool_of(pool).connections()))):
+        lease = self.acquire_nowait(pool)
+        if lease is None:
             await self.ping(pool)
-        return self._lease(pool)
+            lease = self._lease(pool)
+        return lease
+
+    def acquire_nowait(self, pool: Client) -> Client | None:
+        """A client of its own, if a socket is known to be alive."""
+        if any(map(is_open, chain(*_pool_of(pool).connections()))):
+            return self._lease(pool)
+        return None
 
     async def release(self, pool: Client, connection: Client) -> None:
         """Close what the context still holds of sockets: the others are everybody's."""
         await connection.end()  # type: ignore[union-attr]
+
+    def release_nowait(self, pool: Client, connection: Client) -> bool:
+        """In any case: closing what is held does not wait."""
+        result_now(connection.end())  # type: ignore[union-attr]
+        return True
 
     async def close(self, pool: Client) -> None:
         await _pool_of(pool).close()
@@ -214,9 +228,10 @@ class RedisCluster(_OneClient[Cluster]):
         nodes = [driver.cluster.ClusterNode(host, port) for host, port in self._url.hosts]
         return Cluster(settings=self.settings, startup_nodes=nodes, ssl=self._tls, **self._options)
 
-    async def acquire(self, pool: Cluster) -> Cluster:
-        await pool.drop_lost()
-        return await super().acquire(pool)
+    def acquire_nowait(self, pool: Cluster) -> Cluster | None:
+        """A client of its own, if a socket is alive when the lost ones are dropped."""
+        result_now(pool.drop_lost())
+        return super().acquire_nowait(pool)
 
     def _lease(self, client: Cluster) -> Cluster:
         return LeasedCluster(client)

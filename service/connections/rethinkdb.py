@@ -150,12 +150,9 @@ class RethinkDB(Backend[Pool, LeasedConnection]):
         return Pool()
 
     async def acquire(self, pool: Pool) -> LeasedConnection:
-        self._prune(pool)
-        while pool.idle:
-            pooled, _ = pool.idle.pop()
-            if pooled.is_open():
-                return _lend(pooled)
-            pool.open.discard(pooled)
+        idle = self.acquire_nowait(pool)
+        if idle is not None:
+            return idle
         pooled = await self._connect()
         if pool.closed:
             _abort(pooled)
@@ -163,7 +160,25 @@ class RethinkDB(Backend[Pool, LeasedConnection]):
         pool.open.add(pooled)
         return _lend(pooled)
 
+    def acquire_nowait(self, pool: Pool) -> LeasedConnection | None:
+        """The one given back last that is still open."""
+        self._prune(pool)
+        while pool.idle:
+            pooled, _ = pool.idle.pop()
+            if pooled.is_open():
+                return _lend(pooled)
+            pool.open.discard(pooled)
+        return None
+
     async def release(self, pool: Pool, connection: LeasedConnection) -> None:
+        if self.release_nowait(pool, connection):
+            return
+        if not (await _settled(connection._instance) and self.release_nowait(pool, connection)):
+            pool.open.discard(connection.pooled)
+            _abort(connection)
+
+    def release_nowait(self, pool: Pool, connection: LeasedConnection) -> bool:
+        """Unless it has to wait for the answers to cursors."""
         pooled, instance = connection.pooled, connection._instance
         if instance is not pooled._instance:
             # Its user has closed it, or connected anew, or tried to.
@@ -172,16 +187,19 @@ class RethinkDB(Backend[Pool, LeasedConnection]):
             _abort(pooled)
         elif not instance.is_open():
             pool.open.discard(pooled)
-        elif connection.gave_up or not await _settled(instance) or pool.closed:
+        elif connection.gave_up or pool.closed or instance._user_queries:
             # An answer still to come would reach the next request, or end the driver's reader.
             pool.open.discard(pooled)
             _abort(connection)
+        elif instance._cursor_cache:
+            return False
         else:
             pooled._next_token = connection._next_token
             instance._parent = pooled
             connection._instance = None
             pool.idle.append((pooled, monotonic()))
             self._prune(pool)
+        return True
 
     async def close(self, pool: Pool) -> None:
         pool.closed = True

@@ -84,7 +84,9 @@ class Scope:
         if self._leases:
             leases, self._leases = self._leases, {}
             order, self._order = self._order, []
-            await self.here().tasks.finish(_end(leases, order))
+            nothing_opens = len(leases) == len(order)
+            if not (nothing_opens and _give_all_back_nowait(order)):
+                await self.here().tasks.finish(_end(leases, order))
 
     async def get(self, name: str, block: object | None = None) -> Any:
         """The connection of this name, opened if it is not yet.
@@ -105,7 +107,14 @@ class Scope:
             source = here.source(name)
             if not self._pins:
                 raise ContextClosed(name)
+            started = perf_counter()
+            grant = source.acquire_nowait()
             lease = self._leases[name] = Lease(source, block)
+            if grant is not None:
+                lease.grant = grant
+                self._order.append(lease)
+                self._took(name, started)
+                return grant.connection
             lease.waiters = 1
             lease.opening = here.tasks.start(self._open(name, lease))
         else:
@@ -151,7 +160,8 @@ class Scope:
         if lease is not None and lease.grant is not None:
             del self._leases[name]
             self._order.remove(lease)
-            await self.here().tasks.finish(_give_back(lease))
+            if not _give_back_nowait(lease):
+                await self.here().tasks.finish(_give_back(lease))
 
     async def _give_all_back_after(self, awaited: set[asyncio.Task[Any]]) -> None:
         for task in awaited:
@@ -159,6 +169,9 @@ class Scope:
         if awaited:  # some may have ended since
             await asyncio.wait(awaited)
         await self.give_all_back()
+
+    def _took(self, name: str, started: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - started
 
     async def _open(self, name: str, lease: Lease) -> None:
         started = perf_counter()
@@ -168,7 +181,7 @@ class Scope:
             if self._leases.get(name) is lease:
                 del self._leases[name]
             raise
-        self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - started
+        self._took(name, started)
         if self._leases.get(name) is lease:
             if lease.waiters:
                 self._order.append(lease)
@@ -200,6 +213,22 @@ async def _give_all_back(order: list[Lease]) -> None:
             cancelled = error
     if cancelled is not None:
         raise cancelled
+
+
+def _give_all_back_nowait(order: list[Lease]) -> bool:
+    """Give back, last opened first, until one has to wait for something; whether none had to."""
+    while order:
+        if not _give_back_nowait(order[-1]):
+            return False
+        order.pop()
+    return True
+
+
+def _give_back_nowait(lease: Lease) -> bool:
+    if lease.grant is not None and not lease.source.release_nowait(lease.grant):
+        return False
+    lease.grant = None
+    return True
 
 
 async def _give_back(lease: Lease) -> None:

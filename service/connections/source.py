@@ -106,6 +106,27 @@ class Source:
         finally:
             self._leave()
 
+    def acquire_nowait(self) -> Grant | None:
+        """The same as `acquire` if nothing is in doubt and nothing is waited for; None if not."""
+        if self._pool is None or self._last_error is not None or not self._has_room():
+            return None
+        connection = self.backend.acquire_nowait(self._pool)
+        if connection is None:
+            return None
+        self._in_use += 1
+        self._opened += 1
+        return Grant(self._pool, connection)
+
+    def release_nowait(self, grant: Grant) -> bool:
+        """The same as `release` if nothing is waited for; False, and `release` must follow."""
+        try:
+            if not self.backend.release_nowait(*grant):
+                return False
+        except Exception as error:
+            self._not_given_back(error)
+        self._leave()
+        return True
+
     async def open(self) -> Any:
         """The pool, made if there is none; several callers share one attempt.
 
@@ -217,7 +238,10 @@ class Source:
             async with asyncio.timeout(RELEASE_TIMEOUT):
                 await self.backend.release(*grant)
         except Exception as error:
-            log.warning("connection %r: giving back failed: %s", self.settings.name, told(error))
+            self._not_given_back(error)
+
+    def _not_given_back(self, error: Exception) -> None:
+        log.warning("connection %r: giving back failed: %s", self.settings.name, told(error))
 
     # Health: after repeated failures one task at a time finds out whether the backend is back
 
@@ -237,8 +261,11 @@ class Source:
 
     # The waiting queue: first come, first served; a place is handed over, never raced for
 
+    def _has_room(self) -> bool:
+        return self.backend.shared or (self._in_use < self.settings.max_size and not self._waiting)
+
     async def _enter(self) -> None:
-        if self.backend.shared or (self._in_use < self.settings.max_size and not self._waiting):
+        if self._has_room():
             self._in_use += 1
             return
         place = asyncio.get_running_loop().create_future()

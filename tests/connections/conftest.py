@@ -46,13 +46,15 @@ def connections(app: Quart) -> Connections:
 
 
 @pytest.fixture
-def ledger(request: pytest.FixtureRequest) -> Ledger:
-    """The ledger behind `ledger://x` in this test."""
-    LEDGERS["ledger://x"] = Ledger()
-    return LEDGERS["ledger://x"]
+def ledger() -> Ledger:
+    """The ledger behind `ledger://x` and `ledger-nowait://x` in this test."""
+    ledger = Ledger()
+    LEDGERS.update({"ledger://x": ledger, "ledger-nowait://x": ledger})
+    return ledger
 
 
-@pytest.fixture
-def ledger_app(make_app: MakeApp, ledger: Ledger) -> Quart:
+@pytest.fixture(params=["ledger", "ledger-nowait"])
+def ledger_app(request: pytest.FixtureRequest, make_app: MakeApp, ledger: Ledger) -> Quart:
     """An app whose connections `x`, `y` and `z` are all entries of one ledger."""
-    return make_app(x="ledger://x", y="ledger://x", z="ledger://x")
+    url = f"{request.param}://x"
+    return make_app(x=url, y=url, z=url)

@@ -93,9 +93,17 @@ class LedgerBackend(Backend[Ledger, Entry]):
         await pool.pause()
         if pool.failing is not None:
             raise pool.failing
+        return self._acquired(pool)
+
+    def _acquired(self, pool: Ledger) -> Entry:
         number = pool.count("acquired") + 1
         pool.events.append(f"acquired {number}")
         return Entry(number, pool)
+
+    def _released(self, pool: Ledger, connection: Entry) -> None:
+        pool.events.append(f"released {connection.number}")
+        if connection.number in pool.release_failing:
+            raise OSError("release failed")
 
     async def release(self, pool: Ledger, connection: Entry) -> None:
         pool.release_entered.set()
@@ -106,9 +114,7 @@ class LedgerBackend(Backend[Ledger, Entry]):
         except asyncio.CancelledError:
             pool.events.append(f"dropped {connection.number}")
             raise
-        pool.events.append(f"released {connection.number}")
-        if connection.number in pool.release_failing:
-            raise OSError("release failed")
+        self._released(pool, connection)
 
     async def close(self, pool: Ledger) -> None:
         try:
@@ -122,3 +128,22 @@ class LedgerBackend(Backend[Ledger, Entry]):
         await self.ledger.pause()
         if self.ledger.failing is not None:
             raise self.ledger.failing
+
+
+@register_backend("ledger-nowait")
+class NowaitLedgerBackend(LedgerBackend):
+    """The same, which waits only for what the ledger says."""
+
+    def acquire_nowait(self, pool: Ledger) -> Entry | None:
+        if pool.gate is not None or pool.pauses or pool.failing is not None:
+            return None
+        pool.events.append("acquire")
+        pool.entered.set()
+        return self._acquired(pool)
+
+    def release_nowait(self, pool: Ledger, connection: Entry) -> bool:
+        if pool.release_gate is not None or pool.pauses:
+            return False
+        pool.release_entered.set()
+        self._released(pool, connection)
+        return True
