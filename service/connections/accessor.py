@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Generator, Iterable
+from threading import get_ident
 from types import TracebackType
 from typing import Any, Generic, TypeVar, overload
 
@@ -38,11 +39,14 @@ class Getting(Coroutine[Any, Any, T], Generic[T]):
         self._steps: Coroutine[Any, Any, T] | None = None
 
     def __await__(self) -> Generator[Any, Any, T]:
-        scope = self._scope_here()
-        connection = scope.connection(self._name)
-        if connection is not None:
-            return connection  # type: ignore[no-any-return]
-        return (yield from scope.get(self._name).__await__())  # type: ignore[no-any-return]
+        # `scope.is_here()`, as short as can be: this is what every further await costs.
+        try:
+            scope: Scope = _cv_app.get().scope  # type: ignore[attr-defined]
+            if scope.thread == get_ident() and scope.loop.is_running():  # type: ignore[union-attr]
+                return scope.ready[self._name].__await__()
+        except (LookupError, AttributeError):
+            pass
+        return self._scope_here().get(self._name).__await__()
 
     async def __aenter__(self) -> T:
         scope = self._scope = self._scope_here()

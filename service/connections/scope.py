@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from threading import get_ident
 from time import perf_counter
 from typing import Any
 
@@ -41,23 +42,36 @@ class Scope:
     The book changes only between two awaits: no task ever sees half of a change.
     """
 
-    __slots__ = ("_awaited", "_leases", "_order", "_pins", "here", "loop", "seconds")
+    __slots__ = (
+        "_awaited",
+        "_leases",
+        "_order",
+        "_pins",
+        "here",
+        "loop",
+        "ready",
+        "seconds",
+        "thread",
+    )
 
     def __init__(self, here: Callable[[], Loop]) -> None:
         self.here = here
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that it belongs to, from its first `enter`."""
+        self.thread = 0
         self._leases: dict[str, Lease] = {}
         self._order: list[Lease] = []
         self._pins = 0
         self.seconds: dict[str, float] = {}
         """How long opening took, for each name that was opened."""
+        self.ready: dict[str, asyncio.Future[Any]] = {}
+        """Done, and with the connection, for each name that was got more than once."""
         self._awaited: set[asyncio.Task[Any]] | None = None
 
     def enter(self) -> None:
         """One more context lives on this scope."""
         if not self._pins:
-            self.loop = asyncio.get_running_loop()
+            self.loop, self.thread = asyncio.get_running_loop(), get_ident()
         self._pins += 1
 
     async def leave(self) -> None:
@@ -84,6 +98,7 @@ class Scope:
         if self._leases:
             leases, self._leases = self._leases, {}
             order, self._order = self._order, []
+            self.ready.clear()
             nothing_opens = len(leases) == len(order)
             if not (nothing_opens and _give_all_back_nowait(order)):
                 await self.here().tasks.finish(_end(leases, order))
@@ -99,7 +114,7 @@ class Scope:
             RuntimeError: this is another event loop than the context's.
             UnknownConnection, ContextClosed, ConnectionUnavailable, PoolTimeout
         """
-        if self.loop is not asyncio.get_running_loop():
+        if not self.is_here():
             raise RuntimeError(_OTHER_LOOP.format(name=name))
         lease = self._leases.get(name)
         if lease is None:
@@ -121,6 +136,8 @@ class Scope:
             if lease.block is not None and lease.task is not asyncio.current_task():
                 lease.block = None  # another task counts on it from now on
             if lease.grant is not None:
+                if lease.block is None and name not in self.ready:
+                    self.ready[name] = _done(lease.grant.connection)
                 return lease.grant.connection
             lease.waiters += 1
         opening = lease.opening
@@ -141,9 +158,14 @@ class Scope:
         lease = self._leases.get(name)
         if lease is None or lease.grant is None or lease.block is not None:
             return None
-        if self.loop is not asyncio.get_running_loop():
+        if not self.is_here():
             return None
         return lease.grant.connection
+
+    def is_here(self) -> bool:
+        """Whether the running event loop is the one it was entered on."""
+        # What asyncio.get_running_loop says costs a system call in Python 3.11.
+        return self.thread == get_ident() and self.loop is not None and self.loop.is_running()
 
     async def end_block(self, name: str, block: object) -> None:
         """The `async with` ends: what it opened goes back, unless another task shares it.
@@ -160,6 +182,7 @@ class Scope:
         if lease is not None and lease.grant is not None:
             del self._leases[name]
             self._order.remove(lease)
+            self.ready.pop(name, None)
             if not _give_back_nowait(lease):
                 await self.here().tasks.finish(_give_back(lease))
 
@@ -189,6 +212,12 @@ class Scope:
             del self._leases[name]
         # Everybody who asked has been cancelled, or the scope has ended.
         await self.here().tasks.finish(_give_back(lease))
+
+
+def _done(connection: Any) -> asyncio.Future[Any]:
+    future = asyncio.get_running_loop().create_future()
+    future.set_result(connection)
+    return future
 
 
 async def _end(leases: dict[str, Lease], order: list[Lease]) -> None:

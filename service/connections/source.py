@@ -21,6 +21,9 @@ RELEASE_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 5.0
 """Seconds that a backend may take to close its pool."""
 
+NOT_OPEN: Any = object()
+"""In place of a pool: a backend's pool may be anything, None too."""
+
 
 @dataclass(frozen=True)
 class Stats:
@@ -59,7 +62,7 @@ class Source:
         self.settings = settings
         self.backend = backend
         self._tasks = tasks
-        self._pool: Any = None
+        self._pool: Any = NOT_OPEN
         self._opening: asyncio.Task[Any] | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._in_use = 0
@@ -108,7 +111,7 @@ class Source:
 
     def acquire_nowait(self) -> Grant | None:
         """The same as `acquire` if nothing is in doubt and nothing is waited for; None if not."""
-        if self._pool is None or self._last_error is not None or not self._has_room():
+        if self._pool is NOT_OPEN or self._last_error is not None or not self._has_room():
             return None
         connection = self.backend.acquire_nowait(self._pool)
         if connection is None:
@@ -133,7 +136,7 @@ class Source:
         Raises:
             Exception: whatever the backend's `open` raises, or `TimeoutError`.
         """
-        if self._pool is not None:
+        if self._pool is not NOT_OPEN:
             return self._pool
         if self._opening is None or self._opening.done():
             self._opening = self._tasks.start(self._open())
@@ -144,8 +147,8 @@ class Source:
         if self._opening is not None and not self._opening.done():
             self._opening.cancel()
             await asyncio.wait([self._opening])
-        pool, self._pool = self._pool, None
-        if pool is None:
+        pool, self._pool = self._pool, NOT_OPEN
+        if pool is NOT_OPEN:
             return
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
@@ -155,9 +158,9 @@ class Source:
 
     def stats(self) -> Stats:
         """What is so now; opens nothing."""
-        size, idle = (0, 0) if self._pool is None else self.backend.counts(self._pool)
+        size, idle = (0, 0) if self._pool is NOT_OPEN else self.backend.counts(self._pool)
         return Stats(
-            pool=self._pool is not None,
+            pool=self._pool is not NOT_OPEN,
             size=size,
             idle=idle,
             in_use=self._in_use,
@@ -190,7 +193,7 @@ class Source:
         probe = self._check_health()
         self._probing = self._probing or probe
         try:
-            pool = await self.open() if self._pool is None else self._pool
+            pool = await self.open() if self._pool is NOT_OPEN else self._pool
             async with asyncio.timeout(self._patience):
                 grant = await self._proven(pool)
                 if grant is None:

@@ -46,6 +46,12 @@ class Nothing(Backend[None, Connection]):
     async def close(self, pool: None) -> None:
         return None
 
+    def acquire_nowait(self, pool: None) -> Connection:
+        return Connection()
+
+    def release_nowait(self, pool: None, connection: Connection) -> bool:
+        return True
+
     async def ping(self, connection: Connection) -> None:
         return None
 

@@ -64,3 +64,38 @@ async def test_its_failures_are_told_as_those_of_any_other() -> None:
     assert isinstance(raised.value.__cause__, sqlite3.OperationalError)
     check = (await connections.check())["lite"]
     assert check.error == "OperationalError: unable to open database file"
+
+
+@register_backend("poolless")
+class Poolless(Backend[None, object]):
+    """One that needs no pool: None is as good as any."""
+
+    opened = 0
+
+    async def open(self) -> None:
+        Poolless.opened += 1
+
+    async def acquire(self, pool: None) -> object:
+        return object()
+
+    async def release(self, pool: None, connection: object) -> None:
+        pass
+
+    async def close(self, pool: None) -> None:
+        pass
+
+    async def ping(self, connection: object) -> None:
+        pass
+
+
+async def test_a_pool_that_is_none_is_opened_once() -> None:
+    app = Quart("poolless")
+    app.config["CONNECTIONS"] = {"none": "poolless://"}
+    connections = Connections(app)
+    for _ in range(3):
+        async with app.app_context():
+            await get_db("none")
+    assert Poolless.opened == 1
+    assert connections.stats()["none"].pool
+    await connections.close()
+    assert not connections.stats()["none"].pool
