@@ -11,6 +11,7 @@ from typing import Any
 from .errors import ContextClosed
 from .loops import Loop
 from .source import Grant, Source
+from .tasks import ended
 
 _OTHER_LOOP = """The app context in which get_db({name!r}) was called belongs to another event loop.
 
@@ -143,8 +144,7 @@ class Scope:
         opening = lease.opening
         assert opening is not None
         try:
-            if not opening.done():
-                await asyncio.wait([opening])
+            await ended(opening)
         finally:
             lease.waiters -= 1
         if not opening.cancelled():

@@ -64,7 +64,7 @@ class Source:
         self._tasks = tasks
         self._pool: Any = NOT_OPEN
         self._opening: asyncio.Task[Any] | None = None
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[bool]] = deque()
         self._in_use = 0
         self._opened = 0
         self._failed = 0
@@ -89,7 +89,7 @@ class Source:
             self._check_health()
             await self._enter()
             try:
-                grant = await self._connect()
+                grant = self._grant_nowait() or await self._connect()
             except BaseException:
                 self._leave()
                 raise
@@ -111,14 +111,13 @@ class Source:
 
     def acquire_nowait(self) -> Grant | None:
         """The same as `acquire` if nothing is in doubt and nothing is waited for; None if not."""
-        if self._pool is NOT_OPEN or self._last_error is not None or not self._has_room():
+        if not self._has_room():
             return None
-        connection = self.backend.acquire_nowait(self._pool)
-        if connection is None:
-            return None
-        self._in_use += 1
-        self._opened += 1
-        return Grant(self._pool, connection)
+        grant = self._grant_nowait()
+        if grant is not None:
+            self._in_use += 1
+            self._opened += 1
+        return grant
 
     def release_nowait(self, grant: Grant) -> bool:
         """The same as `release` if nothing is waited for; False, and `release` must follow."""
@@ -187,6 +186,12 @@ class Source:
         async with asyncio.timeout(self.settings.connect_timeout):
             self._pool = await self.backend.open()
         return self._pool
+
+    def _grant_nowait(self) -> Grant | None:
+        if self._pool is NOT_OPEN or self._last_error is not None:
+            return None
+        connection = self.backend.acquire_nowait(self._pool)
+        return None if connection is None else Grant(self._pool, connection)
 
     async def _connect(self) -> Grant:
         # Asked again: the backend may have been found dead while this task waited its turn.
@@ -271,24 +276,32 @@ class Source:
         if self._has_room():
             self._in_use += 1
             return
-        place = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        place: asyncio.Future[bool] = loop.create_future()
         self._waiting.append(place)
+        timer = loop.call_later(self.settings.acquire_timeout, self._too_late, place)
         try:
-            async with asyncio.timeout(self.settings.acquire_timeout):
-                await place
-        except BaseException as error:
-            if place.done() and not place.cancelled():
+            given = await place
+        except BaseException:
+            if place.done() and not place.cancelled() and place.result():
                 self._leave()
             else:
                 with suppress(ValueError):  # `_leave` may have passed over it already
                     self._waiting.remove(place)
-            if isinstance(error, TimeoutError):
-                raise PoolTimeout(
-                    self.settings.name,
-                    max_size=self.settings.max_size,
-                    waited=self.settings.acquire_timeout,
-                ) from None
             raise
+        finally:
+            timer.cancel()
+        if not given:
+            raise PoolTimeout(
+                self.settings.name,
+                max_size=self.settings.max_size,
+                waited=self.settings.acquire_timeout,
+            )
+
+    def _too_late(self, place: asyncio.Future[bool]) -> None:
+        if not place.done():
+            self._waiting.remove(place)
+            place.set_result(False)
 
     def _leave(self) -> None:
         self._in_use -= 1
@@ -296,7 +309,7 @@ class Source:
             place = self._waiting.popleft()
             if not place.done():
                 self._in_use += 1
-                place.set_result(None)
+                place.set_result(True)
 
 
 def _without_frames(error: BaseException) -> BaseException:

@@ -24,6 +24,23 @@ def result_now(steps: Coroutine[Any, Any, T]) -> T:
     raise AssertionError(f"{steps!r} waits")
 
 
+async def ended(task: asyncio.Task[Any]) -> None:
+    """Wait until it is done; cancelled, leave it alone. As asyncio.wait, for the one."""
+    if task.done():
+        return
+    waiter = asyncio.get_running_loop().create_future()
+
+    def wake(_: asyncio.Task[Any]) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    task.add_done_callback(wake)
+    try:
+        await waiter
+    finally:
+        task.remove_done_callback(wake)
+
+
 class Tasks:
     """The tasks of one event loop that others wait for, kept until they are done."""
 
@@ -48,8 +65,7 @@ class Tasks:
         Raises:
             InterruptedError: the task was cancelled, which only the end of its loop does.
         """
-        if not task.done():
-            await asyncio.wait([task])
+        await ended(task)
         if task.cancelled():
             raise InterruptedError("cancelled before it was done")
         return task.result()
@@ -57,8 +73,7 @@ class Tasks:
     async def finish(self, work: Coroutine[Any, Any, None]) -> None:
         """Run it to its end. Cancelled, it goes on alone and the cancellation goes on here."""
         task = self.start(work)
-        if not task.done():
-            await asyncio.wait([task])
+        await ended(task)
         if not task.cancelled():
             task.result()
 
