@@ -17,9 +17,9 @@ from typing import Any
 
 from hypercorn.typing import ASGISendCallable, ASGISendEvent
 from quart import Quart
-from quart.asgi import ASGIHTTPConnection
 from quart.wrappers import Request
 
+from .asgi import OneTaskConnection
 from .errors import respond, retry_after
 from .keep_alive import received
 
@@ -118,7 +118,7 @@ def _handlers() -> dict[signal.Signals, Callable[[int, FrameType | None], Any]]:
     return {number: handler for number, handler in found.items() if callable(handler)}
 
 
-class StoppableConnection(ASGIHTTPConnection):
+class StoppableConnection(OneTaskConnection):
     """A request that is told when the process stops, on a connection that closes then."""
 
     async def handle_request(self, request: Request, send: ASGISendCallable) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from quart import Quart
 
+from service.asgi import OneTaskConnection
 from service.connections import Connections, get_db
 
 from .questions import (
@@ -33,6 +34,7 @@ def create_app(connections: Mapping[str, Any] = CONNECTIONS) -> Quart:
     app = Quart(__name__)
     app.config["CONNECTIONS"] = connections
     Connections(app)
+    app.asgi_http_class = OneTaskConnection
     app.get("/plain")(plain)
     app.get("/one")(one)
     app.get("/three")(three)
