@@ -27,9 +27,11 @@ class OneTaskConnection(ASGIHTTPConnection):
         request = self._create_request_from_scope(send)
         leaving = asyncio.timeout(None)
         receiver: asyncio.Task[None] | None = None
+        answering = True
 
         def left(_: asyncio.Task[None]) -> None:
-            leaving.reschedule(loop.time())
+            if answering:
+                leaving.reschedule(loop.time())
 
         def listen() -> None:
             nonlocal receiver
@@ -44,9 +46,8 @@ class OneTaskConnection(ASGIHTTPConnection):
                 try:
                     await self.handle_request(request, send)
                 finally:
+                    answering = False
                     listening.cancel()
-                    if receiver is not None:
-                        receiver.remove_done_callback(left)
         except TimeoutError:
             if not leaving.expired():
                 raise

@@ -305,6 +305,28 @@ async def test_a_client_that_leaves_cancels_the_route(app: Quart) -> None:
     assert not running.cancelling()
 
 
+async def test_a_client_may_leave_as_the_answer_comes(app: Quart) -> None:
+    complaints: list[Message] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+    waits, answer = asyncio.Event(), asyncio.Event()
+
+    @app.get("/")
+    async def index() -> str:
+        waits.set()
+        await answer.wait()
+        return ""
+
+    exchange = Exchange(app)
+    running = asyncio.create_task(exchange.run())
+    await waits.wait()
+    await asyncio.sleep(0)
+    exchange.leave()
+    answer.set()
+    await running
+    await asyncio.sleep(0)
+    assert not complaints
+
+
 async def test_a_route_that_will_not_be_cut_comes_to_its_end(app: Quart) -> None:
     events: list[str] = []
 
