@@ -305,6 +305,31 @@ async def test_a_client_that_leaves_cancels_the_route(app: Quart) -> None:
     assert not running.cancelling()
 
 
+async def test_nothing_listens_to_a_client_that_has_its_answer(app: Quart) -> None:
+    @app.get("/")
+    async def index() -> str:
+        await asyncio.sleep(0.01)
+        return ""
+
+    before = asyncio.all_tasks()
+    exchange = Exchange(app)
+    await exchange.run()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_timeout_that_nobody_handles_reaches_the_server(app: Quart) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+
+    @app.get("/")
+    async def index() -> str:
+        await asyncio.sleep(0.01)
+        raise TimeoutError("own")
+
+    with pytest.raises(TimeoutError, match="own"):
+        await Exchange(app).run()
+
+
 async def test_a_client_may_leave_as_the_answer_comes(app: Quart) -> None:
     complaints: list[Message] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))

@@ -108,8 +108,9 @@ async def test_many_threads_make_loops_at_once(make_app: MakeApp, ledger: Ledger
     assert ledger.out == 0
 
 
+@pytest.mark.parametrize("times", [1, 3])
 async def test_a_context_is_of_one_loop_and_says_so_on_another(
-    ledger_app: Quart, ledger: Ledger
+    ledger_app: Quart, ledger: Ledger, times: int
 ) -> None:
     async def elsewhere() -> object:
         with pytest.raises(RuntimeError, match="belongs to another event loop"):
@@ -123,7 +124,8 @@ async def test_a_context_is_of_one_loop_and_says_so_on_another(
 
     @ledger_app.before_request
     async def before() -> None:
-        g.mine = await get_db("x")
+        for _ in range(times):
+            g.mine = await get_db("x")
 
     response = await ledger_app.test_client().get("/")
     assert await response.get_data() == b"False"

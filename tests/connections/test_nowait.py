@@ -85,6 +85,14 @@ async def test_nobody_overtakes_who_waits_for_a_place(make_app: MakeApp, ledger:
     assert connections.stats()["x"].in_use == 0
 
 
+async def test_what_was_given_back_is_not_got_again(ledger_app: Quart) -> None:
+    async with ledger_app.app_context():
+        first = [await get_db("x") for _ in range(3)]
+        await ledger_app.extensions["connections"].give_back()
+        second = [await get_db("x") for _ in range(3)]
+    assert [entry.number for entry in first + second] == [1, 1, 1, 2, 2, 2]
+
+
 async def test_after_a_failure_nothing_is_given_without_a_ping(
     make_app: MakeApp, ledger: Ledger
 ) -> None:
@@ -93,7 +101,6 @@ async def test_after_a_failure_nothing_is_given_without_a_ping(
     async with app.app_context():
         await get_db("x")
         connections.here().source("x").lost(OSError("lost"))
-    ledger.pauses = 1
     with counting_tasks() as begun:
         async with app.app_context():
             await get_db("x")
