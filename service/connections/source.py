@@ -65,6 +65,8 @@ class Source:
         self._pool: Any = NOT_OPEN
         self._opening: asyncio.Task[Any] | None = None
         self._waiting: deque[asyncio.Future[bool]] = deque()
+        self._awaiting_pool = 0
+        self._nobody_awaits_pool = asyncio.Event()
         self._in_use = 0
         self._opened = 0
         self._failed = 0
@@ -135,11 +137,20 @@ class Source:
         Raises:
             Exception: whatever the backend's `open` raises, or `TimeoutError`.
         """
+        if self._pool is not NOT_OPEN and self._awaiting_pool:
+            await self._nobody_awaits_pool.wait()  # a step or two: they came before
         if self._pool is not NOT_OPEN:
             return self._pool
         if self._opening is None or self._opening.done():
             self._opening = self._tasks.start(self._open())
-        return await self._tasks.outcome(self._opening)
+        self._awaiting_pool += 1
+        self._nobody_awaits_pool.clear()
+        try:
+            return await self._tasks.outcome(self._opening)
+        finally:
+            self._awaiting_pool -= 1
+            if not self._awaiting_pool:
+                self._nobody_awaits_pool.set()
 
     async def close(self) -> None:
         """Close the pool, if there is one. A later `acquire` makes a new one."""
@@ -188,7 +199,7 @@ class Source:
         return self._pool
 
     def _grant_nowait(self) -> Grant | None:
-        if self._pool is NOT_OPEN or self._last_error is not None:
+        if self._pool is NOT_OPEN or self._awaiting_pool or self._last_error is not None:
             return None
         connection = self.backend.acquire_nowait(self._pool)
         return None if connection is None else Grant(self._pool, connection)
@@ -198,7 +209,7 @@ class Source:
         probe = self._check_health()
         self._probing = self._probing or probe
         try:
-            pool = await self.open() if self._pool is NOT_OPEN else self._pool
+            pool = await self.open()
             async with asyncio.timeout(self._patience):
                 grant = await self._proven(pool)
                 if grant is None:

@@ -175,3 +175,27 @@ async def test_an_answer_still_to_come_is_waited_for(app: Quart) -> None:
 async def test_what_waits_has_no_result_now() -> None:
     with pytest.raises(AssertionError, match="waits"):
         result_now(asyncio.sleep(0))
+
+
+async def test_nobody_overtakes_who_waits_for_the_pool(make_app: MakeApp, ledger: Ledger) -> None:
+    app = make_app(x="ledger-nowait://x")
+    connections: Connections = app.extensions["connections"]
+    source = connections.here().source("x")
+    loop = asyncio.get_running_loop()
+    late: asyncio.Future[Any] = loop.create_future()
+
+    def come_late() -> None:
+        """As soon as the pool is there, and before those who wait for it have heard."""
+        if not source.stats().pool:
+            loop.call_soon(come_late)
+            return
+        ledger.pauses = 0
+        late.set_result((source.acquire_nowait(), loop.create_task(source.acquire())))
+
+    ledger.pauses = 1
+    waiting = [loop.create_task(source.acquire()) for _ in range(2)]
+    come_late()
+    at_once, later = await late
+    assert at_once is None
+    grants = [await task for task in (*waiting, later)]
+    assert [grant.connection.number for grant in grants] == [1, 2, 3]
