@@ -64,9 +64,18 @@ class OneTaskConnection(ASGIHTTPConnection):
         seconds = getattr(response, "timeout", ...)
         if seconds is ...:
             seconds = self.app.config["RESPONSE_TIMEOUT"]
+        if seconds is None:
+            await self._send_response(send, response)
+            return
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(seconds):
-                await self._send_response(send, response)
+            async with asyncio.timeout(None) as limit:
+                # In the loop's next step, too: most answers are gone by then, without a timer.
+                limiting = loop.call_soon(limit.reschedule, loop.time() + seconds)
+                try:
+                    await self._send_response(send, response)
+                finally:
+                    limiting.cancel()
         except TimeoutError:
             pass
 

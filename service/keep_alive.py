@@ -48,6 +48,8 @@ class ReceivedBody(Body):
 
 async def received(request: Request) -> bool:
     """Whether all of a request has come, or comes in a moment."""
+    if not request.content_length and "Transfer-Encoding" not in request.headers:
+        return True  # with its head
     body = request.body
     event = body.received if isinstance(body, ReceivedBody) else body._complete
     with suppress(TimeoutError):

@@ -178,8 +178,11 @@ async def test_every_answer_is_seen_as_with_quart_s_own(
     assert seen[0][-1]
 
 
-async def test_an_answer_that_is_there_takes_two_messages_and_no_task() -> None:
-    app = app_with(OneTaskConnection)
+@pytest.mark.parametrize("kind", CLASSES[1:])
+async def test_an_answer_that_is_there_takes_two_messages_and_no_task(
+    kind: type[ASGIHTTPConnection],
+) -> None:
+    app = app_with(kind)
     app.get("/")(lambda: {"here": True})
 
     @app.get("/async")
