@@ -68,6 +68,9 @@ class Config:
     STOP_TIMEOUT = 7.0
     """Seconds after SIGTERM that requests have to end, before they are cut: less than the
     ``graceful_timeout`` of the server, which cuts them without a word."""
+    GC_THRESHOLD = 10_000
+    """New objects after which Python's garbage collector runs while the service serves; 0: as often
+    as Python does by itself."""
     TRUSTED_PROXIES = 0
     """Proxies in front of the service whose ``X-Forwarded-For`` is believed."""
 

@@ -11,7 +11,17 @@ from werkzeug.routing import IntegerConverter
 
 from config.loading import load
 
-from . import access_log, api, errors, health, keep_alive, protocol_errors, server_timing, stopping
+from . import (
+    access_log,
+    api,
+    collector,
+    errors,
+    health,
+    keep_alive,
+    protocol_errors,
+    server_timing,
+    stopping,
+)
 from .connections import Connections
 from .malformed import refusing_malformed
 
@@ -42,6 +52,7 @@ def create_app(config: str | object | Mapping[str, Any] | None = None) -> Quart:
     _trust_proxies(app)
     app.asgi_app = refusing_malformed(app.asgi_app)  # type: ignore[assignment,method-assign]
     access_log.register(app)
+    collector.register(app, app.config["GC_THRESHOLD"])
     return app
 
 

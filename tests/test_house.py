@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "stopping": {"asgi", "errors", "keep_alive"},
     "malformed": {"errors"},
     "access_log": set(),
+    "collector": set(),
     "keep_alive": set(),
     "protocol_errors": set(),
     "health": {"connections", "errors", "server_timing"},
@@ -30,6 +31,7 @@ MAY_IMPORT = {
     "app": {
         "access_log",
         "api",
+        "collector",
         "connections",
         "errors",
         "health",
