@@ -24,6 +24,7 @@ from . import (
 )
 from .connections import Connections
 from .malformed import refusing_malformed
+from .sessions import SeldomSessions
 
 
 def create_app(config: str | object | Mapping[str, Any] | None = None) -> Quart:
@@ -41,6 +42,7 @@ def create_app(config: str | object | Mapping[str, Any] | None = None) -> Quart:
     load(app, config)
     app.url_map.merge_slashes = False
     app.url_map.converters["int"] = AsciiIntegerConverter
+    app.session_interface = SeldomSessions()
     Connections(app)
     errors.register(app)
     server_timing.register(app)

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "collector": set(),
     "keep_alive": set(),
     "protocol_errors": set(),
+    "sessions": set(),
     "health": {"connections", "errors", "server_timing"},
     "auth": {"connections", "errors"},
     "api": {"api", "auth", "errors", "connections", "keep_alive", "stopping"},
@@ -39,6 +40,7 @@ MAY_IMPORT = {
         "protocol_errors",
         "malformed",
         "server_timing",
+        "sessions",
         "stopping",
     },
 }

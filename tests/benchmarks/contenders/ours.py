@@ -8,6 +8,7 @@ from typing import Any
 
 from quart import Quart
 
+from service import collector
 from service.asgi import OneTaskConnection
 from service.connections import Connections, get_db
 
@@ -35,6 +36,7 @@ def create_app(connections: Mapping[str, Any] = CONNECTIONS) -> Quart:
     app.config["CONNECTIONS"] = connections
     Connections(app)
     app.asgi_http_class = OneTaskConnection
+    collector.register(app, 10_000)
     app.get("/plain")(plain)
     app.get("/one")(one)
     app.get("/three")(three)
