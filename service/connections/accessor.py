@@ -43,7 +43,7 @@ class Getting(Coroutine[Any, Any, T], Generic[T]):
         try:
             scope: Scope = _cv_app.get().scope  # type: ignore[attr-defined]
             if scope.thread == get_ident() and scope.loop.is_running():  # type: ignore[union-attr]
-                return scope.ready[self._name].__await__()
+                return scope.ready[self._name]()
         except (LookupError, AttributeError):
             pass
         return self._scope_here().get(self._name).__await__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from threading import get_ident
 from time import perf_counter
 from typing import Any
@@ -65,8 +65,8 @@ class Scope:
         self._pins = 0
         self.seconds: dict[str, float] = {}
         """How long opening took, for each name that was opened."""
-        self.ready: dict[str, asyncio.Future[Any]] = {}
-        """Done, and with the connection, for each name that was got more than once."""
+        self.ready: dict[str, Callable[[], Generator[Any, Any, Any]]] = {}
+        """What `__await__` is, with the connection, for each name that was got more than once."""
         self._awaited: set[asyncio.Task[Any]] | None = None
 
     def enter(self) -> None:
@@ -214,10 +214,10 @@ class Scope:
         await self.here().tasks.finish(_give_back(lease))
 
 
-def _done(connection: Any) -> asyncio.Future[Any]:
+def _done(connection: Any) -> Callable[[], Generator[Any, Any, Any]]:
     future = asyncio.get_running_loop().create_future()
     future.set_result(connection)
-    return future
+    return future.__await__
 
 
 async def _end(leases: dict[str, Lease], order: list[Lease]) -> None:
