@@ -18,6 +18,10 @@ class LoadFailed(Exception):
     """There is no load, or not every request was answered as it should be."""
 
 
+class NothingAnswered(LoadFailed):
+    """No request was answered in this time, and none has failed."""
+
+
 @dataclass(frozen=True)
 class Load:
     """What one run of wrk found.
@@ -51,6 +55,7 @@ async def load(url: str, clients: int, seconds: float) -> Load:
 
     Raises:
         LoadFailed: wrk is not there; or a request failed.
+        NothingAnswered: it takes longer than that.
     """
     process = await asyncio.create_subprocess_exec(
         required_wrk(),
@@ -75,9 +80,11 @@ async def load(url: str, clients: int, seconds: float) -> Load:
         raise LoadFailed(f"wrk {url}: {errors.decode().strip() or output.decode().strip()}")
     found = json.loads(last[0])
     failed = {kind: count for kind, count in found["errors"].items() if count}
-    if failed or not found["requests"]:
+    if failed:
         told = ", ".join(f"{count} {kind} errors" for kind, count in failed.items())
-        raise LoadFailed(f"wrk {url}: {told or 'no request was answered'}")
+        raise LoadFailed(f"wrk {url}: {told}")
+    if not found["requests"]:
+        raise NothingAnswered(f"wrk {url}: no request was answered")
     return Load(
         requests=found["requests"],
         seconds=found["duration"] / 1e6,

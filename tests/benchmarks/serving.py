@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import httpx
@@ -17,11 +17,13 @@ from tests.command import Command, running_program
 from tests.eventually import until
 
 from .contenders import Contender
-from .load import Load, LoadFailed, load
+from .load import Load, LoadFailed, NothingAnswered, load
 from .machine import on
 
 START_TIMEOUT = 60.0
 """Seconds until a contender must answer."""
+LONGER = 5
+"""Times the length of a slice, for who answers nothing in it."""
 
 
 class ContenderFailed(Exception):
@@ -50,13 +52,15 @@ class Serving:
         return sum(_cpu_clock(process.pid) for process in self.processes())
 
     async def load(self, route: str, clients: int, seconds: float) -> Load:
-        """Ask it for a route all the time.
+        """Ask it for a route all the time, and for longer if no answer comes in this time.
 
         Raises:
             ContenderFailed: a request failed.
         """
         try:
-            return await load(self.url(route), clients, seconds)
+            with suppress(NothingAnswered):
+                return await load(self.url(route), clients, seconds)
+            return await load(self.url(route), clients, LONGER * seconds)
         except LoadFailed as error:
             _, said = await self.command.stopped_by(signal.SIGTERM)
             name = self.contender.name

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load import LoadFailed, load
+from tests.benchmarks.serving import Serving
 from tests.command import running_program
 
 NAMES = ["bare", "ours", "quart"]
@@ -72,3 +74,21 @@ async def test_answers_that_are_errors_are_no_figures() -> None:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(LoadFailed, match="status errors"):
             await load(f"http://127.0.0.1:{port}/", 2, 0.2)
+
+
+async def test_who_answers_nothing_in_a_slice_has_more_time() -> None:
+    asked = 0
+
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                asked += 1
+                if asked > 1:
+                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(late, "127.0.0.1", 0)
+    async with server, running_program(sys.executable, "-c", "") as command:
+        serving = Serving(CONTENDERS["bare"], server.sockets[0].getsockname()[1], command)
+        assert (await serving.load("plain", 1, 0.2)).requests
