@@ -76,6 +76,16 @@ async def at_once(world: World) -> None:
         await asyncio.gather(x.query(), y.query())
 
 
+async def as_a_pool_opens(world: World) -> None:
+    async def come_after(steps: int) -> None:
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        async with world.app.app_context():
+            await (await get_db("x")).query()
+
+    await asyncio.gather(*map(come_after, (0, 4, 5)))
+
+
 async def a_block(world: World) -> None:
     async with world.app.app_context():
         async with get_db("x") as x:
@@ -268,6 +278,7 @@ SCENARIOS: dict[Scenario, int] = {
     one_name: 18,
     two_names: 30,
     at_once: 40,
+    as_a_pool_opens: 30,
     a_block: 25,
     a_block_that_another_task_shares: 18,
     a_copy: 35,
