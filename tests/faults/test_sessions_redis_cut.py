@@ -144,7 +144,7 @@ async def test_a_request_cut_at_any_step(app: Quart, other: Redis, transaction: 
         async with request(app) as client:
             assert await client.get("mine") == "mine"
             assert await client.mget("mine", "mine") == ["mine", "mine"]
-    assert cut >= 5
+    assert cut >= 3  # before it, in the command, in the pipeline
 
 
 async def test_a_pipeline_that_fails_before_its_last_answer(app: Quart, other: Redis) -> None:
