@@ -9,10 +9,13 @@ its client has closed it keeps for as long as one may be idle.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
+from hypercorn.asyncio import tcp_server
 from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.worker_context import AsyncioSingleTask
 from quart.wrappers import Request
 from quart.wrappers.request import Body
 
@@ -58,32 +61,85 @@ async def received(request: Request) -> bool:
     return event.is_set()
 
 
+class Idleness(AsyncioSingleTask):
+    """One task for the life of a connection, where Hypercorn makes one for each time it is idle.
+
+    Attributes:
+        since: the time of the loop when it became idle; None while a request is under way.
+        over: whether a request has come since this was last set to False.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.since: float | None = None
+        self.over = False
+
+    async def restart(self, task_group: Any, action: Callable[..., Any]) -> None:
+        """The connection is idle now; `action`, if it does not run, looks after that."""
+        self.since = asyncio.get_running_loop().time()
+        if self._handle is None or self._handle.done():
+            self._handle = task_group._task_group.create_task(action())
+
+    async def stop(self) -> None:
+        """A request has come, or the connection closes."""
+        self.since, self.over = None, True
+
+    async def end(self) -> None:
+        """Nobody need look after it any more."""
+        await super().stop()
+
+    async def lasts(self, steps: int) -> bool:
+        """Whether no request comes in so many steps of the loop."""
+        self.over = False
+        for _ in range(steps):
+            await asyncio.sleep(0)
+            if self.over:
+                return False
+        return True
+
+
 async def close_when_idle(self: TCPServer) -> None:
-    """Wait for the timeout or the end of serving, then close; a request that comes cancels this."""
+    """Wait until it was idle for the timeout, or serving ends; then close if no request comes."""
     if self.reader.at_eof() or self.reader.exception() is not None:
         return
-    # Not `wait_for`, which may lose a cancellation (Python < 3.12).
-    with suppress(TimeoutError):
-        async with asyncio.timeout(self.config.keep_alive_timeout):
-            await self.context.terminated.wait()
-    transport: Any = self.writer.transport
-    with suppress(RuntimeError):  # uvloop's word for one that is closed
-        transport.pause_reading()
-        try:
-            for _ in range(_STEPS):
-                await asyncio.sleep(0)
-        except asyncio.CancelledError:
-            transport.resume_reading()
-            raise
-        if transport.get_extra_info("ssl_object") is not None:
-            transport.resume_reading()  # TLS reads the other's end before its own
+    terminated, idle = self.context.terminated, cast(Idleness, self.idle_task)
+    closes = False
+    while not closes:
+        now = self.loop.time()
+        until = self.config.keep_alive_timeout + (now if idle.since is None else idle.since)
+        if now < until and not terminated.is_set():
+            # Not `wait_for`, which may lose a cancellation (Python < 3.12).
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    await terminated.wait()
+        elif idle.since is None:
+            return  # Hypercorn closes after the last answer.
+        else:
+            closes = await _no_request_comes(self, idle)
     await asyncio.shield(self._initiate_server_close())
+
+
+async def _no_request_comes(self: TCPServer, idle: Idleness) -> bool:
+    """Read no more, unless what was read is a request."""
+    transport: Any = self.writer.transport
+    closed = RuntimeError  # as uvloop says it
+    with suppress(closed):
+        transport.pause_reading()
+    none_came = False
+    try:
+        none_came = await idle.lasts(_STEPS)
+    finally:
+        # TLS reads the other's end before its own.
+        if not none_came or transport.get_extra_info("ssl_object") is not None:
+            with suppress(closed):
+                transport.resume_reading()
+    return none_came
 
 
 async def read_to_the_end(self: TCPServer) -> None:
     """Read until the client has no more to say; there is no next request to wait for then."""
     await _read_data(self)
-    await self.idle_task.stop()
+    await cast(Idleness, self.idle_task).end()
 
 
 _read_data = TCPServer._read_data
@@ -91,5 +147,6 @@ _read_data = TCPServer._read_data
 
 def register() -> None:
     """Let every connection of this process end so."""
+    tcp_server.AsyncioSingleTask = Idleness  # type: ignore[attr-defined]
     TCPServer._idle_timeout = close_when_idle  # type: ignore[method-assign]
     TCPServer._read_data = read_to_the_end  # type: ignore[method-assign]

@@ -104,6 +104,39 @@ async def test_what_its_client_has_closed_is_not_kept() -> None:
         await until(lambda: not kept(port))
 
 
+async def test_one_task_looks_after_a_connection_for_all_its_requests() -> None:
+    keep_alive.register()
+    app = Quart(__name__)
+
+    @app.get("/")
+    async def index() -> str:
+        return "here"
+
+    async with served(app, asyncio.Event()) as (reader, writer):
+        looking_after = set()
+        for _ in range(3):
+            writer.write(REQUEST)
+            await reader.readuntil(b"here")
+            await go_on(20)
+            looking_after |= {task for task in asyncio.all_tasks() if "idle" in repr(task)}
+        assert len(looking_after) == 1
+
+
+async def test_a_long_request_is_answered_before_the_connection_closes_as_idle() -> None:
+    keep_alive.register()
+    app = Quart(__name__)
+
+    @app.get("/")
+    async def index() -> str:
+        await asyncio.sleep(0.3)
+        return "here"
+
+    async with served(app, asyncio.Event(), keep_alive_timeout=0.1) as (reader, writer):
+        writer.write(REQUEST)
+        async with asyncio.timeout(10):
+            assert (await reader.read()).endswith(b"here")
+
+
 def kept(port: int) -> list[str]:
     """The states of the connections that this process has on one of its ports."""
     sockets = psutil.Process().net_connections("tcp4")
