@@ -7,6 +7,8 @@ request and three messages for its answer. Each of them is one more pass through
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from typing import Any
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
@@ -18,42 +20,45 @@ from quart.wrappers import Request
 from quart.wrappers.response import DataBody
 
 
+class Begun:
+    """A coroutine that has gone as far as it can without waiting; await it for the rest.
+
+    Attributes:
+        done: whether there is none.
+    """
+
+    def __init__(self, steps: Coroutine[Any, Any, None]) -> None:
+        self._steps = steps
+        self.done = False
+        try:
+            self._waits_for = steps.send(None)
+        except StopIteration:
+            self.done = True
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        go_on: Callable[[Any], Any] = self._steps.send
+        value: Any = None
+        waits_for = self._waits_for
+        with suppress(StopIteration):
+            while True:
+                try:
+                    value = yield waits_for
+                    go_on = self._steps.send
+                except BaseException as error:
+                    go_on, value = self._steps.throw, error
+                waits_for = go_on(value)
+
+
 class OneTaskConnection(ASGIHTTPConnection):
     """One request, answered in the server's own task."""
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer; cancelled within, if the client leaves before the end."""
-        loop = asyncio.get_running_loop()
         request = self._create_request_from_scope(send)
-        leaving = asyncio.timeout(None)
-        receiver: asyncio.Task[None] | None = None
-        answering = True
-
-        def left(_: asyncio.Task[None]) -> None:
-            if answering:
-                leaving.reschedule(loop.time())
-
-        def listen() -> None:
-            nonlocal receiver
-            receiver = loop.create_task(self.handle_messages(request, receive))
-            receiver.add_done_callback(left)
-
-        # In the loop's next step: only a request that waits for something lives to see it, and can
-        # wait for its body, or be left by its client.
-        listening = loop.call_soon(listen)
-        try:
-            async with leaving:
-                try:
-                    await self.handle_request(request, send)
-                finally:
-                    answering = False
-                    listening.cancel()
-        except TimeoutError:
-            if not leaving.expired():
-                raise
-        finally:
-            if receiver is not None and not receiver.cancel():
-                receiver.result()
+        begun = Begun(self.handle_request(request, send))
+        # Only a request that waits for something can wait for its body, or be left by its client.
+        if not begun.done:
+            await self._listening(receive, request, begun)
 
     async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
         """Let the app answer, and send its answer, which may take the app's or its own timeout."""
@@ -64,20 +69,37 @@ class OneTaskConnection(ASGIHTTPConnection):
         seconds = getattr(response, "timeout", ...)
         if seconds is ...:
             seconds = self.app.config["RESPONSE_TIMEOUT"]
-        if seconds is None:
-            await self._send_response(send, response)
-            return
+        with suppress(TimeoutError):
+            begun = Begun(self._send_response(send, response))
+            if not begun.done:
+                async with asyncio.timeout(seconds):
+                    await begun
+
+    async def _listening(
+        self, receive: ASGIReceiveCallable, request: Request, begun: Begun
+    ) -> None:
         loop = asyncio.get_running_loop()
+        receiver = loop.create_task(self.handle_messages(request, receive))
+        leaving = asyncio.timeout(None)
+        answering = True
+
+        def left(_: asyncio.Task[None]) -> None:
+            if answering:
+                leaving.reschedule(loop.time())
+
+        receiver.add_done_callback(left)
         try:
-            async with asyncio.timeout(None) as limit:
-                # In the loop's next step, too: most answers are gone by then, without a timer.
-                limiting = loop.call_soon(limit.reschedule, loop.time() + seconds)
+            async with leaving:
                 try:
-                    await self._send_response(send, response)
+                    await begun
                 finally:
-                    limiting.cancel()
+                    answering = False
         except TimeoutError:
-            pass
+            if not leaving.expired():
+                raise
+        finally:
+            if not receiver.cancel():
+                receiver.result()
 
     async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:
         if not isinstance(response, Response) or type(response.response) is not DataBody:
