@@ -19,6 +19,7 @@ from . import (
     health,
     keep_alive,
     protocol_errors,
+    response_date,
     server_timing,
     stopping,
 )
@@ -49,6 +50,7 @@ def create_app(config: str | object | Mapping[str, Any] | None = None) -> Quart:
     stopping.register(app)
     keep_alive.register()
     protocol_errors.register()
+    response_date.register()
     app.register_blueprint(health.blueprint)
     api.register(app)
     _trust_proxies(app)

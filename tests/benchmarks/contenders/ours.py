@@ -8,7 +8,7 @@ from typing import Any
 
 from quart import Quart
 
-from service import collector
+from service import collector, keep_alive, response_date
 from service.asgi import OneTaskConnection
 from service.connections import Connections, get_db
 
@@ -37,6 +37,8 @@ def create_app(connections: Mapping[str, Any] = CONNECTIONS) -> Quart:
     Connections(app)
     app.asgi_http_class = OneTaskConnection
     collector.register(app, 10_000)
+    keep_alive.register()
+    response_date.register()
     app.get("/plain")(plain)
     app.get("/one")(one)
     app.get("/three")(three)
