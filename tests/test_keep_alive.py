@@ -56,6 +56,7 @@ async def begun_and_answered(steps: int) -> tuple[int, int]:
 
     @app.get("/")
     async def index() -> str:
+        await go_on(20)  # longer than one takes to close
         return "here"
 
     async with served(counting, stop) as (reader, writer):
