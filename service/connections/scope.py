@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import ContextClosed
 from .loops import Loop
-from .source import Grant, Source
+from .source import Grant, Source, Turn
 from .tasks import ended
 
 _OTHER_LOOP = """The app context in which get_db({name!r}) was called belongs to another event loop.
@@ -25,7 +25,7 @@ thread, enter a context of its own:
 class Lease:
     """One connection of one scope, from the first `get` until it goes back."""
 
-    __slots__ = ("block", "grant", "opening", "source", "task", "waiters")
+    __slots__ = ("block", "grant", "opening", "source", "started", "task", "turn", "waiters")
 
     def __init__(self, source: Source, block: object | None) -> None:
         self.source = source
@@ -33,8 +33,16 @@ class Lease:
         """The `async with` whose end gives it back; None: the end of the scope does."""
         self.task = None if block is None else asyncio.current_task()
         self.grant: Grant | None = None
+        self.started = perf_counter()
+        self.turn: Turn | None = None
         self.opening: asyncio.Task[None] | None = None
         self.waiters = 0
+
+    def give_up_turn(self) -> None:
+        """Wait for nothing any more, if it is in the queue."""
+        turn, self.turn = self.turn, None
+        if turn is not None:
+            self.source.give_up(turn)
 
 
 class Scope:
@@ -100,8 +108,11 @@ class Scope:
             leases, self._leases = self._leases, {}
             order, self._order = self._order, []
             self.ready.clear()
-            nothing_opens = len(leases) == len(order)
-            if not (nothing_opens and _give_all_back_nowait(order)):
+            opening = len(leases) > len(order)
+            if opening:
+                for lease in leases.values():
+                    lease.give_up_turn()
+            if opening or not _give_all_back_nowait(order):
                 await self.here().tasks.finish(_end(leases, order))
 
     async def get(self, name: str, block: object | None = None) -> Any:
@@ -123,16 +134,16 @@ class Scope:
             source = here.source(name)
             if not self._pins:
                 raise ContextClosed(name)
-            started = perf_counter()
+            lease = Lease(source, block)
             grant = source.acquire_nowait()
-            lease = self._leases[name] = Lease(source, block)
+            self._leases[name] = lease
             if grant is not None:
-                lease.grant = grant
-                self._order.append(lease)
-                self._took(name, started)
+                self._have(name, lease, grant)
                 return grant.connection
+            lease.turn = source.queue()
             lease.waiters = 1
-            lease.opening = here.tasks.start(self._open(name, lease))
+            if lease.turn is None:
+                lease.opening = here.tasks.start(self._open(name, lease))
         else:
             if lease.block is not None and lease.task is not asyncio.current_task():
                 lease.block = None  # another task counts on it from now on
@@ -141,14 +152,21 @@ class Scope:
                     self.ready[name] = _done(lease.grant.connection)
                 return lease.grant.connection
             lease.waiters += 1
-        opening = lease.opening
-        assert opening is not None
+        coming = lease.turn or lease.opening
+        assert coming is not None
         try:
-            await ended(opening)
-        finally:
+            await ended(coming)
+        except BaseException:
             lease.waiters -= 1
-        if not opening.cancelled():
-            opening.result()
+            if not lease.waiters and lease.turn is not None:
+                del self._leases[name]
+                lease.give_up_turn()
+            raise
+        lease.waiters -= 1
+        if lease.turn is not None:
+            self._take_turn(name, lease)
+        if not coming.cancelled():
+            coming.result()
         if lease.grant is None:
             raise ContextClosed(name)
         return lease.grant.connection
@@ -193,24 +211,33 @@ class Scope:
             await asyncio.wait(awaited)
         await self.give_all_back()
 
-    def _took(self, name: str, started: float) -> None:
-        self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - started
+    def _have(self, name: str, lease: Lease, grant: Grant) -> None:
+        lease.grant = grant
+        self._order.append(lease)
+        self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - lease.started
+
+    def _take_turn(self, name: str, lease: Lease) -> None:
+        turn, lease.turn = lease.turn, None
+        assert turn is not None
+        if turn.exception() is None:
+            self._have(name, lease, turn.result())
+        else:
+            del self._leases[name]
 
     async def _open(self, name: str, lease: Lease) -> None:
-        started = perf_counter()
         try:
-            lease.grant = await lease.source.acquire()
+            grant = await lease.source.acquire()
         except BaseException:
             if self._leases.get(name) is lease:
                 del self._leases[name]
             raise
-        self._took(name, started)
         if self._leases.get(name) is lease:
             if lease.waiters:
-                self._order.append(lease)
+                self._have(name, lease, grant)
                 return
             del self._leases[name]
         # Everybody who asked has been cancelled, or the scope has ended.
+        lease.grant = grant
         await self.here().tasks.finish(_give_back(lease))
 
 

@@ -7,12 +7,12 @@ import logging
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from .backend import Backend, Settings
 from .errors import ConnectionUnavailable, PoolTimeout
 from .redaction import told
-from .tasks import Tasks
+from .tasks import Tasks, ended
 
 log = logging.getLogger("service.connections")
 
@@ -55,6 +55,10 @@ class Grant(NamedTuple):
     connection: Any
 
 
+Turn: TypeAlias = "asyncio.Future[Grant]"
+"""Somebody's place in the waiting queue; the connection, when it comes."""
+
+
 class Source:
     """Where the connections of one name come from, on one event loop."""
 
@@ -64,7 +68,7 @@ class Source:
         self._tasks = tasks
         self._pool: Any = NOT_OPEN
         self._opening: asyncio.Task[Any] | None = None
-        self._waiting: deque[asyncio.Future[bool]] = deque()
+        self._waiting: deque[Turn] = deque()
         self._awaiting_pool = 0
         self._nobody_awaits_pool = asyncio.Event()
         self._in_use = 0
@@ -89,17 +93,19 @@ class Source:
         """
         try:
             self._check_health()
-            await self._enter()
-            try:
-                grant = self._grant_nowait() or await self._connect()
-            except BaseException:
-                self._leave()
-                raise
-        except (ConnectionUnavailable, PoolTimeout):
+        except ConnectionUnavailable:
             self._failed += 1
             raise
-        self._opened += 1
-        return grant
+        if self._has_room():
+            self._in_use += 1
+            return await self._acquire_in_place()
+        turn = self._queue()
+        try:
+            await ended(turn)
+        except asyncio.CancelledError:
+            self.give_up(turn)
+            raise
+        return turn.result()
 
     async def release(self, grant: Grant) -> None:
         """Give one back. Never raises but for cancellation: a failure is logged, the place freed.
@@ -120,6 +126,23 @@ class Source:
             self._in_use += 1
             self._opened += 1
         return grant
+
+    def queue(self) -> Turn | None:
+        """The same as `acquire` if there is only one's turn to wait for; None if not.
+
+        Who does not want it any more must `give_up`.
+        """
+        return None if self._has_room() or self._failures else self._queue()
+
+    def give_up(self, turn: Turn) -> None:
+        """Leave the queue; what has come at this moment goes back."""
+        if turn.cancel():
+            with suppress(ValueError):  # a connection is being opened for it
+                self._waiting.remove(turn)
+        elif turn.exception() is None:
+            grant = turn.result()
+            if not self.release_nowait(grant):
+                self._tasks.start(self.release(grant))
 
     def release_nowait(self, grant: Grant) -> bool:
         """The same as `release` if nothing is waited for; False, and `release` must follow."""
@@ -192,6 +215,16 @@ class Source:
         return unavailable
 
     # The pool
+
+    async def _acquire_in_place(self) -> Grant:
+        try:
+            grant = self._grant_nowait() or await self._connect()
+        except BaseException as error:
+            self._leave()
+            self._failed += isinstance(error, ConnectionUnavailable | PoolTimeout)
+            raise
+        self._opened += 1
+        return grant
 
     async def _open(self) -> Any:
         async with asyncio.timeout(self.settings.connect_timeout):
@@ -283,44 +316,45 @@ class Source:
     def _has_room(self) -> bool:
         return self.backend.shared or (self._in_use < self.settings.max_size and not self._waiting)
 
-    async def _enter(self) -> None:
-        if self._has_room():
-            self._in_use += 1
-            return
+    def _queue(self) -> Turn:
         loop = asyncio.get_running_loop()
-        place: asyncio.Future[bool] = loop.create_future()
-        self._waiting.append(place)
-        timer = loop.call_later(self.settings.acquire_timeout, self._too_late, place)
-        try:
-            given = await place
-        except BaseException:
-            if place.done() and not place.cancelled() and place.result():
-                self._leave()
-            else:
-                with suppress(ValueError):  # `_leave` may have passed over it already
-                    self._waiting.remove(place)
-            raise
-        finally:
-            timer.cancel()
-        if not given:
-            raise PoolTimeout(
-                self.settings.name,
-                max_size=self.settings.max_size,
-                waited=self.settings.acquire_timeout,
-            )
+        turn: Turn = loop.create_future()
+        self._waiting.append(turn)
+        timer = loop.call_later(self.settings.acquire_timeout, self._too_late, turn)
+        turn.add_done_callback(lambda _: timer.cancel())
+        return turn
 
-    def _too_late(self, place: asyncio.Future[bool]) -> None:
-        if not place.done():
-            self._waiting.remove(place)
-            place.set_result(False)
+    def _too_late(self, turn: Turn) -> None:
+        if turn in self._waiting:
+            self._waiting.remove(turn)
+            self._failed += 1
+            name, seconds = self.settings.name, self.settings.acquire_timeout
+            turn.set_exception(PoolTimeout(name, max_size=self.settings.max_size, waited=seconds))
 
     def _leave(self) -> None:
         self._in_use -= 1
         while self._waiting and self._in_use < self.settings.max_size:
-            place = self._waiting.popleft()
-            if not place.done():
-                self._in_use += 1
-                place.set_result(True)
+            turn = self._waiting.popleft()
+            self._in_use += 1
+            grant = self._grant_nowait()
+            if grant is None:
+                self._tasks.start(self._open_for(turn))
+            else:
+                self._opened += 1
+                turn.set_result(grant)
+
+    async def _open_for(self, turn: Turn) -> None:
+        await asyncio.sleep(0)  # one that fails lets the next one begin, and so on
+        try:
+            grant = await self._acquire_in_place()
+        except Exception as error:
+            if not turn.done():
+                turn.set_exception(error)
+        else:
+            if turn.done():
+                await self.release(grant)
+            else:
+                turn.set_result(grant)
 
 
 def _without_frames(error: BaseException) -> BaseException:

@@ -24,13 +24,13 @@ def result_now(steps: Coroutine[Any, Any, T]) -> T:
     raise AssertionError(f"{steps!r} waits")
 
 
-async def ended(task: asyncio.Task[Any]) -> None:
+async def ended(task: asyncio.Future[Any]) -> None:
     """Wait until it is done; cancelled, leave it alone. As asyncio.wait, for the one."""
     if task.done():
         return
     waiter = asyncio.get_running_loop().create_future()
 
-    def wake(_: asyncio.Task[Any]) -> None:
+    def wake(_: asyncio.Future[Any]) -> None:
         if not waiter.done():
             waiter.set_result(None)
 

@@ -156,6 +156,26 @@ async def test_a_used_up_pool_times_out_and_serves_first_come_first(
     assert (stats()["x"].in_use, stats()["x"].waiting, ledger.out) == (0, 0, 0)
 
 
+async def test_however_many_wait_they_hear_that_the_backend_is_down(
+    make_app: MakeApp, ledger: Ledger
+) -> None:
+    app = make_app(x={"url": "ledger://x", "max_size": 1, "acquire_timeout": 60, "fail_after": 1})
+    stats = app.extensions["connections"].stats
+
+    async def ask() -> None:
+        async with app.app_context():
+            await get_db("x")
+
+    async with app.app_context():
+        await get_db("x")
+        waiting = [asyncio.create_task(ask()) for _ in range(1000)]
+        await until(lambda: stats()["x"].waiting == 1000)
+        ledger.failing = OSError("down")
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {ConnectionUnavailable}
+    assert (stats()["x"].in_use, stats()["x"].waiting, stats()["x"].failed) == (0, 0, 1000)
+
+
 @pytest.mark.parametrize("freed", ["before", "after"])
 async def test_a_place_freed_as_the_first_in_line_is_cancelled_goes_to_the_next(
     make_app: MakeApp, ledger: Ledger, freed: str

@@ -23,11 +23,13 @@ class World:
 
     def __init__(self, pauses: int) -> None:
         self.ledger = LEDGERS["ledger://stepped"] = Ledger(pauses=pauses)
+        self.quick = LEDGERS["ledger-nowait://quick"] = Ledger()
         self.app = Quart("stepped", static_folder=None)
         self.app.config["CONNECTIONS"] = {
             "x": "ledger://stepped",
             "y": {"url": "ledger://stepped", "eager": True},
             "single": {"url": "ledger://stepped", "max_size": 1},
+            "quick": {"url": "ledger-nowait://quick", "max_size": 1},
         }
         self.connections = Connections(self.app)
         self.client_left = asyncio.Event()
@@ -41,8 +43,9 @@ class World:
 
     def nothing_is_out(self) -> None:
         """Every connection went back once, and nobody holds or waits for a place."""
-        back = self.ledger.numbers("released") + self.ledger.numbers("dropped")
-        assert sorted(back) == self.ledger.numbers("acquired")
+        for ledger in (self.ledger, self.quick):
+            back = ledger.numbers("released") + ledger.numbers("dropped")
+            assert sorted(back) == ledger.numbers("acquired")
         for stats in self.connections.stats().values():
             assert (stats.in_use, stats.waiting) == (0, 0)
         assert not any(book._leases or book._order or book._pins for book in self._scopes)
@@ -122,6 +125,34 @@ async def a_full_pool(world: World) -> None:
     await world.ledger.pause()
     await hold()
     await asyncio.gather(*others)
+
+
+async def turns_in_a_full_pool(world: World) -> None:
+    async def hold() -> None:
+        async with world.app.app_context():
+            await asyncio.gather(get_db("quick"), get_db("quick"))
+            await (await get_db("x")).query()
+
+    others = [asyncio.create_task(hold()) for _ in range(2)]
+    await hold()
+    await asyncio.gather(*others)
+
+
+async def turns_that_are_given_up(world: World) -> None:
+    async def hold() -> None:
+        async with world.app.app_context():
+            await (await get_db("single")).query()
+
+    world.ledger.pauses += 2
+    for steps in range(4):
+        async with world.app.app_context():
+            await (await get_db("single")).query()
+            waiting = asyncio.create_task(hold())
+            await world.ledger.pause()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(hold(), world.connections.check())
 
 
 async def giving_back_early(world: World) -> None:
@@ -283,6 +314,8 @@ SCENARIOS: dict[Scenario, int] = {
     a_block_that_another_task_shares: 18,
     a_copy: 35,
     a_full_pool: 45,
+    turns_in_a_full_pool: 35,
+    turns_that_are_given_up: 100,
     giving_back_early: 40,
     giving_back_one_early: 40,
     what_a_thread_waits_for_at_the_end: 20,
