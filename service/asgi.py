@@ -25,28 +25,76 @@ class Begun:
 
     Attributes:
         done: whether there is none.
+        waits_for: what it waits for first, if not.
     """
+
+    __slots__ = ("_steps", "done", "waits_for")
 
     def __init__(self, steps: Coroutine[Any, Any, None]) -> None:
         self._steps = steps
         self.done = False
+        self.waits_for: Any = None
         try:
-            self._waits_for = steps.send(None)
+            self.waits_for = steps.send(None)
         except StopIteration:
             self.done = True
 
     def __await__(self) -> Generator[Any, Any, None]:
-        go_on: Callable[[Any], Any] = self._steps.send
-        value: Any = None
-        waits_for = self._waits_for
+        waits_for = self.waits_for
         with suppress(StopIteration):
             while True:
                 try:
-                    value = yield waits_for
-                    go_on = self._steps.send
+                    yield waits_for
+                    break
                 except BaseException as error:
-                    go_on, value = self._steps.throw, error
-                waits_for = go_on(value)
+                    # As if it came from what is waited for: some look where an error comes from.
+                    own = error.__traceback__
+                    bare = error.with_traceback(own and own.tb_next)
+                waits_for = self._steps.throw(bare)
+            yield from self._steps.__await__()
+
+    def close(self) -> None:
+        """Give up, without awaiting it."""
+        self._steps.close()
+
+
+class Listener:
+    """Receives until the client leaves, and says so; makes a task only for one that sends more."""
+
+    __slots__ = ("_begun", "_ended", "_left", "_task")
+
+    def __init__(self, receiving: Coroutine[Any, Any, None], left: Callable[[], None]) -> None:
+        self._left = left
+        self._ended = False
+        self._task: asyncio.Task[None] | None = None
+        self._begun = Begun(receiving)
+        if self._begun.done:
+            left()
+        elif isinstance(self._begun.waits_for, asyncio.Future):
+            self._begun.waits_for.add_done_callback(self._go_on)
+        else:
+            self._go_on()
+
+    def end(self) -> None:
+        """Listen no more."""
+        self._ended = True
+        if self._task is not None:
+            self._task.cancel()
+        elif not self._begun.done:
+            self._begun.waits_for.remove_done_callback(self._go_on)
+            self._begun.close()
+
+    def _go_on(self, _: object = None) -> None:
+        if not self._ended:
+            self._task = asyncio.get_running_loop().create_task(self._rest())
+            self._task.add_done_callback(self._say_so)
+
+    def _say_so(self, _: object) -> None:
+        if not self._ended:
+            self._left()
+
+    async def _rest(self) -> None:
+        await self._begun
 
 
 class OneTaskConnection(ASGIHTTPConnection):
@@ -78,28 +126,35 @@ class OneTaskConnection(ASGIHTTPConnection):
     async def _listening(
         self, receive: ASGIReceiveCallable, request: Request, begun: Begun
     ) -> None:
-        loop = asyncio.get_running_loop()
-        receiver = loop.create_task(self.handle_messages(request, receive))
-        leaving = asyncio.timeout(None)
-        answering = True
+        answering = asyncio.current_task()
+        assert answering is not None
+        cancelled = answering.cancelling()
+        failure: Exception | None = None
+        left = False
 
-        def left(_: asyncio.Task[None]) -> None:
-            if answering:
-                leaving.reschedule(loop.time())
+        async def receiving() -> None:
+            nonlocal failure
+            try:
+                await self.handle_messages(request, receive)
+            except Exception as error:
+                failure = error
 
-        receiver.add_done_callback(left)
+        def cut() -> None:
+            nonlocal left
+            left = answering.cancel()
+
+        listener = Listener(receiving(), cut)
         try:
-            async with leaving:
-                try:
-                    await begun
-                finally:
-                    answering = False
-        except TimeoutError:
-            if not leaving.expired():
+            await begun
+        except asyncio.CancelledError:
+            if not left or answering.cancelling() > cancelled + 1:
                 raise
         finally:
-            if not receiver.cancel():
-                receiver.result()
+            listener.end()
+            if left:
+                answering.uncancel()
+        if failure is not None:
+            raise failure
 
     async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:
         if not isinstance(response, Response) or type(response.response) is not DataBody:

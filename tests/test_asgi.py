@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
 from io import BytesIO
+from traceback import walk_tb
 from typing import Any
 
 import pytest
@@ -333,7 +335,8 @@ async def test_a_timeout_that_nobody_handles_reaches_the_server(app: Quart) -> N
         await Exchange(app).run()
 
 
-async def test_a_client_may_leave_as_the_answer_comes(app: Quart) -> None:
+@pytest.mark.parametrize("first", ["leaves", "answers"])
+async def test_a_client_may_leave_as_the_answer_comes(app: Quart, first: str) -> None:
     complaints: list[Message] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
     waits, answer = asyncio.Event(), asyncio.Event()
@@ -348,10 +351,14 @@ async def test_a_client_may_leave_as_the_answer_comes(app: Quart) -> None:
     running = asyncio.create_task(exchange.run())
     await waits.wait()
     await asyncio.sleep(0)
+    if first == "answers":
+        answer.set()
     exchange.leave()
     answer.set()
     await running
-    await asyncio.sleep(0)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    gc.collect()  # which tells of errors that nobody has retrieved
     assert not complaints
 
 
@@ -478,6 +485,28 @@ async def test_a_route_s_own_timeout_is_an_error_of_its_own(app: Quart) -> None:
     exchange.body()
     await exchange.run()
     assert exchange.seen[0] == 500
+
+
+async def test_an_error_comes_from_where_it_came_from(app: Quart) -> None:
+    answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    waits = asyncio.Event()
+    origin: list[str] = []
+
+    @app.get("/")
+    async def index() -> str:
+        waits.set()
+        return await answer
+
+    @app.errorhandler(LookupError)
+    async def look(error: LookupError) -> str:
+        origin.extend(frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__))
+        return ""
+
+    running = asyncio.create_task(Exchange(app).run())
+    await waits.wait()
+    answer.set_exception(LookupError())
+    await running
+    assert origin[-1] == "index"
 
 
 async def test_what_cannot_be_received_reaches_the_server(app: Quart) -> None:
