@@ -14,14 +14,12 @@ from config.loading import load
 from . import (
     access_log,
     api,
-    collector,
     errors,
     health,
-    keep_alive,
     protocol_errors,
-    response_date,
     server_timing,
     stopping,
+    tuning,
 )
 from .connections import Connections
 from .malformed import refusing_malformed
@@ -48,15 +46,13 @@ def create_app(config: str | object | Mapping[str, Any] | None = None) -> Quart:
     errors.register(app)
     server_timing.register(app)
     stopping.register(app)
-    keep_alive.register()
     protocol_errors.register()
-    response_date.register()
     app.register_blueprint(health.blueprint)
     api.register(app)
     _trust_proxies(app)
     app.asgi_app = refusing_malformed(app.asgi_app)  # type: ignore[assignment,method-assign]
     access_log.register(app)
-    collector.register(app, app.config["GC_THRESHOLD"])
+    tuning.register(app, app.config["GC_THRESHOLD"])
     return app
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -30,6 +30,25 @@ RETRY_AFTER = 1
 _QUIET = 0.1
 
 
+class Within:
+    """A block that is cut; it is told what does."""
+
+    def __init__(
+        self, cut: dict[asyncio.Timeout, float], timeout: asyncio.Timeout, seconds: float
+    ) -> None:
+        self._cut = cut
+        self._timeout = timeout
+        self._seconds = seconds
+
+    async def __aenter__(self) -> asyncio.Timeout:
+        self._cut[self._timeout] = self._seconds
+        return await self._timeout.__aenter__()
+
+    async def __aexit__(self, *error: Any) -> None:
+        del self._cut[self._timeout]
+        await self._timeout.__aexit__(*error)
+
+
 class Stopping:
     """Whether a process is stopping, and what it cuts then.
 
@@ -41,20 +60,14 @@ class Stopping:
         self.since: float | None = None
         self._cut: dict[asyncio.Timeout, float] = {}
 
-    @asynccontextmanager
-    async def within(self, seconds: float) -> AsyncIterator[asyncio.Timeout]:
+    def within(self, seconds: float) -> Within:
         """Cancel the block `seconds` after the signal.
 
         Raises:
             TimeoutError: it was cancelled.
         """
         until = None if self.since is None else self.since + seconds
-        async with asyncio.timeout_at(until) as timeout:
-            self._cut[timeout] = seconds
-            try:
-                yield timeout
-            finally:
-                del self._cut[timeout]
+        return Within(self._cut, asyncio.timeout_at(until), seconds)
 
     async def nothing_runs(self) -> None:
         """Wait for what is `within` some seconds, and for what begins in this time."""

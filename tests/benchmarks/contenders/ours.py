@@ -8,8 +8,7 @@ from typing import Any
 
 from quart import Quart
 
-from service import collector, keep_alive, response_date
-from service.asgi import OneTaskConnection
+from service import tuning
 from service.connections import Connections, get_db
 
 from .questions import (
@@ -35,10 +34,7 @@ def create_app(connections: Mapping[str, Any] = CONNECTIONS) -> Quart:
     app = Quart(__name__)
     app.config["CONNECTIONS"] = connections
     Connections(app)
-    app.asgi_http_class = OneTaskConnection
-    collector.register(app, 10_000)
-    keep_alive.register()
-    response_date.register()
+    tuning.register(app)
     app.get("/plain")(plain)
     app.get("/one")(one)
     app.get("/three")(three)

@@ -1,0 +1,134 @@
+"""An answer in one write, where its body is there; what else is sent comes as it did."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from quart import Quart, Response
+
+from service import one_write, tuning
+from tests.test_keep_alive import LOOPS, go_on, served
+
+GET = b"GET /%b HTTP/1.1\r\nHost: here\r\n\r\n"
+
+
+@pytest.fixture
+def app() -> Quart:
+    """An app with an answer of each kind."""
+    app = Quart(__name__)
+    tuning.register(app, 0)
+
+    @app.get("/whole")
+    async def whole() -> str:
+        return "whole"
+
+    @app.get("/nothing")
+    async def nothing() -> tuple[str, int]:
+        return "", 204
+
+    return app
+
+
+class Written:
+    """What Hypercorn writes, write by write."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.parts: list[bytes] = []
+        self._write = asyncio.StreamWriter.write
+        monkeypatch.setattr(asyncio.StreamWriter, "write", lambda *given: self._note(*given))
+
+    def _note(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        if not data.startswith(b"GET"):
+            self.parts.append(data)
+        self._write(writer, data)
+
+
+async def test_an_answer_that_is_there_is_one_write(
+    app: Quart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Written(monkeypatch)
+    async with served(app, asyncio.Event()) as (reader, writer):
+        for _ in range(2):
+            writer.write(GET % b"whole")
+            await reader.readuntil(b"whole")
+            await go_on(5)
+    assert [part.endswith(b"\r\n\r\nwhole") for part in written.parts] == [True, True]
+
+
+async def test_a_head_without_a_body_is_sent(app: Quart) -> None:
+    async with served(app, asyncio.Event()) as (reader, writer), asyncio.timeout(10):
+        for request in (GET % b"nothing", (GET % b"whole").replace(b"GET", b"HEAD")) * 2:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 2")
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_the_head_of_a_stream_does_not_wait_for_its_first_part(
+    app: Quart, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def main() -> tuple[bytes, bytes]:
+        go = asyncio.Event()
+
+        async def parts() -> AsyncIterator[bytes]:
+            await go.wait()
+            yield b"first"
+            yield b"second"
+
+        app.add_url_rule("/stream", "stream", lambda: Response(parts()))
+        async with served(app, asyncio.Event()) as (reader, writer), asyncio.timeout(10):
+            writer.write(GET % b"stream")
+            head = await reader.readuntil(b"\r\n\r\n")
+            go.set()
+            return head, await reader.readuntil(b"0\r\n\r\n")
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        head, body = runner.run(main())
+    assert head.startswith(b"HTTP/1.1 200")
+    assert body == b"5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n"
+
+
+async def test_the_head_of_an_answer_that_breaks_off_is_sent() -> None:
+    one_write.register()
+
+    async def breaks_off(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"y")]})
+
+    async with served(breaks_off, asyncio.Event()) as (reader, writer):
+        writer.write(GET % b"")
+        told = await reader.read()
+    assert told.startswith(b"HTTP/1.1 200")
+    assert told.endswith(b"\r\n\r\n")
+
+
+async def test_answers_to_requests_that_come_at_once_are_in_order(app: Quart) -> None:
+    async with served(app, asyncio.Event()) as (reader, writer):
+        writer.write((GET % b"whole") + (GET % b"nothing") + (GET % b"whole"))
+        told = b"".join([await reader.readuntil(b"\r\n\r\n") for _ in range(3)])
+        assert await reader.readexactly(5) == b"whole"
+    assert [told.count(b"HTTP/1.1 %d" % status) for status in (200, 204)] == [2, 1]
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_a_client_that_leaves_as_its_answer_is_written_is_nobody_s_error(
+    app: Quart, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    complaints: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, what: complaints.append(what))
+        for path in (b"whole", b"nothing"):
+            for steps in range(15):
+                async with served(app, asyncio.Event()) as (_, writer):
+                    writer.write(GET % path)
+                    await go_on(steps)
+                    writer.transport.abort()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
+    assert not complaints
