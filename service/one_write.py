@@ -7,6 +7,7 @@ body is not there yet goes alone, as with Hypercorn.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, cast
 
 import h11
@@ -60,7 +61,8 @@ class JoiningWriter:
 
     def _write_held(self) -> None:
         if self._held:
-            self.write(b"")
+            with suppress(RuntimeError):  # closed, as uvloop says it
+                self.write(b"")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._writer, name)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from quart import Quart
-from rethinkdb import r
+from rethinkdb import RethinkDB
 
 from service.connections import Connections, Settings, get_db
 from service.connections.postgresql import PostgreSQL
@@ -20,6 +20,7 @@ from tests.eventually import until
 from .conftest import MakeApp
 from .ledger import Ledger
 
+r = RethinkDB()
 r.set_loop_type("asyncio")
 
 
