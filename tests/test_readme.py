@@ -22,6 +22,8 @@ from service.auth import issue_token
 from service.connections import Connections, get_db
 from service.embedded.ports import free_port
 
+from .benchmarks import comparison
+from .benchmarks.contenders import CONTENDERS
 from .command import ROOT, running_program
 
 README = (ROOT / "README.md").read_text()
@@ -195,3 +197,13 @@ def test_the_tests_it_names_exist() -> None:
     named = re.findall(r"`(test_\w+)`", table)
     assert len(named) > 12
     assert [name for name in named if f"def {name}(" not in sources] == []
+
+
+def test_its_table_of_costs_is_as_the_command_prints_it() -> None:
+    section = README.partition("\n## What a request costs\n")[2].partition("\n## ")[0]
+    for table in comparison.tables({route: {} for route in comparison.ROUTES}):
+        rows = section.partition(table.markdown())[2].partition("\n\n")[0].splitlines()[1:]
+        assert {row.split(" | ")[0].removeprefix("| ") for row in rows} == set(CONTENDERS)
+        assert {row.count("|") for row in rows} == {len(table.headings) + 1}
+    assert re.search(r"^20\d\d-\d\d-\d\d, .* cores, Linux ", section, re.MULTILINE)
+    assert re.search(r"^Python 3\.\d+\.\d+, quart \d.* asyncpg \d", section, re.MULTILINE)
