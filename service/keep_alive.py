@@ -76,7 +76,7 @@ class Idleness(AsyncioSingleTask):
 
     async def restart(self, task_group: Any, action: Callable[..., Any]) -> None:
         """The connection is idle now; `action`, if it does not run, looks after that."""
-        self.since = asyncio.get_running_loop().time()
+        self.since = task_group._loop.time()
         if self._handle is None or self._handle.done():
             self._handle = task_group._task_group.create_task(action())
 
