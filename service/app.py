@@ -14,6 +14,7 @@ from config.loading import load
 from . import (
     access_log,
     api,
+    closed_streams,
     errors,
     health,
     protocol_errors,
@@ -46,6 +47,7 @@ def create_app(config: str | object | Mapping[str, Any] | None = None) -> Quart:
     errors.register(app)
     server_timing.register(app)
     stopping.register(app)
+    closed_streams.register()
     protocol_errors.register()
     app.register_blueprint(health.blueprint)
     api.register(app)

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "stopping": {"asgi", "errors", "keep_alive"},
     "malformed": {"errors"},
     "access_log": set(),
+    "closed_streams": set(),
     "collector": set(),
     "keep_alive": set(),
     "protocol_errors": set(),
@@ -43,6 +44,7 @@ MAY_IMPORT = {
     "app": {
         "access_log",
         "api",
+        "closed_streams",
         "connections",
         "errors",
         "health",
