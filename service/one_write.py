@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import h11
 from hypercorn import protocol
@@ -20,6 +20,10 @@ from hypercorn.typing import H11SendableEvent
 
 class Head(RawData):
     """What need not be written before the next write, or the next step of the loop."""
+
+
+_WAIT: Final = RawData(b"")
+"""For a client that does not read what was written."""
 
 
 class JoiningProtocol(H11Protocol):
@@ -52,17 +56,18 @@ class JoiningWriter:
         self._loop.call_soon(self._write_held)
 
     def write(self, data: bytes) -> None:
-        held, self._held = self._held, b""
-        self._writer.write(held + data)
+        if data:
+            held, self._held = self._held, b""
+            self._writer.write(held + data)
 
     def write_eof(self) -> None:
         self._write_held()
         self._writer.write_eof()
 
     def _write_held(self) -> None:
-        if self._held:
-            with suppress(RuntimeError):  # closed, as uvloop says it
-                self.write(b"")
+        held, self._held = self._held, b""
+        with suppress(RuntimeError):  # closed, as uvloop says it
+            self.write(held)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._writer, name)
@@ -72,7 +77,8 @@ async def protocol_send(self: TCPServer, event: Event) -> None:
     """Send what a protocol says; nothing for the end of a body whose length was announced."""
     if type(event) is Head:
         cast(JoiningWriter, self.writer).hold(event.data)
-    elif type(event) is not RawData or event.data:
+        event = _WAIT
+    if event is _WAIT or type(event) is not RawData or event.data:
         await _protocol_send(self, event)
 
 

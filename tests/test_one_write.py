@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from quart import Quart, Response
+from quart.typing import ResponseTypes
 
 from service import one_write, tuning
+from tests.eventually import until
 from tests.test_keep_alive import LOOPS, go_on, served
 
 GET = b"GET /%b HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -111,6 +113,30 @@ async def test_answers_to_requests_that_come_at_once_are_in_order(app: Quart) ->
         told = b"".join([await reader.readuntil(b"\r\n\r\n") for _ in range(3)])
         assert await reader.readexactly(5) == b"whole"
     assert [told.count(b"HTTP/1.1 %d" % status) for status in (200, 204)] == [2, 1]
+
+
+@pytest.mark.parametrize("path", [b"nothing", b"whole"])
+async def test_a_client_that_does_not_read_is_answered_no_more(app: Quart, path: bytes) -> None:
+    answered, asked = 0, 900  # Hypercorn closes after 1,000
+
+    @app.after_request
+    async def count(response: ResponseTypes) -> ResponseTypes:
+        nonlocal answered
+        answered += 1
+        response.headers["Long"] = "x" * 20_000
+        return response
+
+    async def stands_still() -> bool:
+        before = answered
+        await asyncio.sleep(0.3)
+        return answered == before > 0
+
+    async with served(app, asyncio.Event()) as (_, writer):
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write((GET % path) * asked)
+        await until(stands_still, 60)
+        assert answered < asked
+        writer.transport.abort()
 
 
 @pytest.mark.parametrize("new_loop", LOOPS)
