@@ -47,10 +47,11 @@ class Begun:
                     yield waits_for
                     break
                 except BaseException as error:
-                    # As if it came from what is waited for: some look where an error comes from.
-                    own = error.__traceback__
-                    bare = error.with_traceback(own and own.tb_next)
-                waits_for = self._steps.throw(bare)
+                    failure = _from_there(error)
+                try:
+                    waits_for = self._steps.throw(failure)
+                finally:
+                    del failure  # its traceback has this frame
             yield from self._steps.__await__()
 
     def close(self) -> None:
@@ -58,43 +59,67 @@ class Begun:
         self._steps.close()
 
 
+def _from_there(error: BaseException) -> BaseException:
+    """The error as it comes from what is waited for: some look where one comes from."""
+    own = error.__traceback__
+    return error.with_traceback(own and own.tb_next)
+
+
 class Listener:
-    """Receives until the client leaves, and says so; makes a task only for one that sends more."""
+    """Receives until the client leaves, and says so.
+
+    Of the servers that are known, it makes a task only for a client that sends more. A `receive`
+    that is anything else may count on being in one task from its beginning to its end.
+    """
 
     __slots__ = ("_begun", "_ended", "_left", "_task")
 
-    def __init__(self, receiving: Coroutine[Any, Any, None], left: Callable[[], None]) -> None:
+    def __init__(
+        self, receiving: Coroutine[Any, Any, None], left: Callable[[], None], *, known: bool
+    ) -> None:
         self._left = left
         self._ended = False
         self._task: asyncio.Task[None] | None = None
+        self._begun: Begun | None = None
+        if not known:
+            self._run(receiving)
+            return
         self._begun = Begun(receiving)
         if self._begun.done:
             left()
-        elif isinstance(self._begun.waits_for, asyncio.Future):
-            self._begun.waits_for.add_done_callback(self._go_on)
         else:
-            self._go_on()
+            self._begun.waits_for.add_done_callback(self._go_on)
 
     def end(self) -> None:
         """Listen no more."""
         self._ended = True
         if self._task is not None:
             self._task.cancel()
-        elif not self._begun.done:
+        elif self._begun is not None and not self._begun.done:
             self._begun.waits_for.remove_done_callback(self._go_on)
             self._begun.close()
 
-    def _go_on(self, _: object = None) -> None:
-        if not self._ended:
-            self._task = asyncio.get_running_loop().create_task(self._rest())
-            self._task.add_done_callback(self._say_so)
+    def _go_on(self, _: object) -> None:
+        if not self._ended and self._begun is not None:
+            self._run(_rest(self._begun))
+
+    def _run(self, receiving: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(receiving)
+        self._task.add_done_callback(self._say_so)
 
     def _say_so(self, _: object) -> None:
         if not self._ended:
             self._left()
 
-    async def _rest(self) -> None:
-        await self._begun
+
+async def _rest(begun: Begun) -> None:
+    await begun
+
+
+def _is_known(receive: ASGIReceiveCallable) -> bool:
+    """Whether it is Hypercorn's or uvicorn's own, which any task may go on with."""
+    of = type(getattr(receive, "__self__", None)).__module__
+    return of.startswith(("asyncio.queues", "uvicorn.protocols."))
 
 
 class OneTaskConnection(ASGIHTTPConnection):
@@ -143,7 +168,7 @@ class OneTaskConnection(ASGIHTTPConnection):
             nonlocal left
             left = answering.cancel()
 
-        listener = Listener(receiving(), cut)
+        listener = Listener(receiving(), cut, known=_is_known(receive))
         try:
             await begun
         except asyncio.CancelledError:

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial
 from io import BytesIO
 from traceback import walk_tb
 from typing import Any
 
 import pytest
-from quart import Quart, Response, abort, make_push_promise, redirect, request, send_file, websocket
+from quart import (
+    Quart,
+    Response,
+    abort,
+    g,
+    make_push_promise,
+    redirect,
+    request,
+    send_file,
+    websocket,
+)
 from quart.asgi import ASGIHTTPConnection
 from quart.typing import ResponseReturnValue
 from werkzeug import Response as WerkzeugResponse
@@ -24,13 +36,17 @@ from .eventually import until
 
 Message = dict[str, Any]
 
+receives: ContextVar[bool] = ContextVar("receives", default=False)
+"""Whether something waits for a message, in this context."""
+
 CLASSES = [ASGIHTTPConnection, OneTaskConnection, StoppableConnection]
 
 
-@pytest.fixture(params=CLASSES, ids=lambda kind: kind.__name__)
-def app(request: pytest.FixtureRequest) -> Quart:
-    """An app whose requests are of each class in turn."""
-    return app_with(request.param)
+@pytest.fixture(params=[*CLASSES, None], ids=lambda kind: kind.__name__ if kind else "wrapped")
+def app(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Quart:
+    """An app whose requests are of each class in turn; at last, with a `receive` of its own."""
+    monkeypatch.setattr(Exchange, "wrapped", request.param is None)
+    return app_with(request.param or OneTaskConnection)
 
 
 def app_with(kind: type[ASGIHTTPConnection]) -> Quart:
@@ -48,7 +64,10 @@ class Exchange:
     Attributes:
         sent: what the app has sent.
         clogged: while this is set, the client does not read what is sent.
+        wrapped: whether something is between the server's `receive` and the app.
     """
+
+    wrapped = False
 
     def __init__(self, app: Quart, path: str = "/", method: str = "GET", **scope: Any) -> None:
         self._app = app
@@ -87,7 +106,8 @@ class Exchange:
     async def run(self) -> None:
         """Until the app has done with it."""
         scope: Any = self._scope
-        await self._app(scope, self._receive, self._send)
+        receive: Any = self._receive if self.wrapped else self._received.get
+        await self._app(scope, receive, self._send)
 
     @property
     def seen(self) -> tuple[Any, ...]:
@@ -100,7 +120,11 @@ class Exchange:
         return start["status"], start["headers"], data, ends == [True] * (len(ends) - 1) + [False]
 
     async def _receive(self) -> Any:
-        message = await self._received.get()
+        token = receives.set(True)
+        try:
+            message = await self._received.get()
+        finally:
+            receives.reset(token)
         if isinstance(message, Exception):
             raise message
         return message
@@ -487,6 +511,59 @@ async def test_a_route_s_own_timeout_is_an_error_of_its_own(app: Quart) -> None:
     assert exchange.seen[0] == 500
 
 
+async def test_what_receives_has_a_context_of_its_own(app: Quart) -> None:
+    seen: list[bool] = []
+
+    @app.post("/")
+    async def index() -> str:
+        await asyncio.sleep(0)
+        seen.append(receives.get())
+        await request.get_data()
+        seen.append(receives.get())
+        return ""
+
+    exchange = Exchange(app, method="POST")
+    running = asyncio.create_task(exchange.run())
+    await until(lambda: bool(seen))
+    exchange.body()
+    await running
+    assert seen == [False, False]
+    assert exchange.seen[0] == 200
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_nothing_of_a_request_waits_for_the_garbage_collector(
+    app: Quart, leaves: bool
+) -> None:
+    class Kept:
+        """Something of the request's."""
+
+    alive: list[weakref.ref[Kept]] = []
+    go_on = asyncio.Event()
+
+    @app.get("/")
+    async def index() -> str:
+        g.kept = kept = Kept()
+        alive.append(weakref.ref(kept))
+        await go_on.wait()
+        return ""
+
+    exchange = Exchange(app)
+    exchange.body()
+    running = asyncio.create_task(exchange.run())
+    await until(lambda: bool(alive))
+    gc.disable()
+    try:
+        exchange.leave() if leaves else go_on.set()
+        await running
+        del running
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert alive[0]() is None
+    finally:
+        gc.enable()
+
+
 async def test_an_error_comes_from_where_it_came_from(app: Quart) -> None:
     answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     waits = asyncio.Event()
@@ -516,6 +593,7 @@ async def test_what_cannot_be_received_reaches_the_server(app: Quart) -> None:
         return ""
 
     exchange = Exchange(app)
+    exchange.wrapped = True
     exchange.fail(ConnectionResetError("lost"))
     with pytest.raises(ConnectionResetError, match="lost"):
         await exchange.run()
