@@ -65,9 +65,9 @@ class Plan:
         """All functions of the project."""
         return iter(self.program.functions.values())
 
-    def outcome(self) -> dict[Module, str]:
-        """The new source of every module that changes."""
-        found = {}
+    def outcome(self) -> tuple[dict[Module, str], set[Module]]:
+        """The new source of every module that changes; and those that would not be Python."""
+        found, broken = {}, set()
         for module, edits in self._edits.items():
             try:
                 source = edits.apply()
@@ -75,10 +75,11 @@ class Plan:
             except (SyntaxError, cst.CSTValidationError) as error:
                 reason = f"left as it is, since what came out is not Python: {error}"
                 self.report.tell_of_file(module.path.as_posix(), Kind.HAND, reason)
+                broken.add(module)
                 continue
             if source != module.source:
                 found[module] = source
-        return found
+        return found, broken
 
 
 def paths(values: Values) -> set[str]:

@@ -11,6 +11,7 @@ from shutil import copymode
 
 from .colouring import Colours
 from .connections import find_idiom
+from .leaving import keep_plain
 from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
 from .passes.blocking import tell_of_blocking
@@ -25,13 +26,31 @@ from .passes.middleware import rewrite_middleware
 from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
 from .plan import Plan
-from .program import Program, Site
+from .program import Module, Program, Site
 from .project import read
-from .refusals import stuck
+from .refusals import stuck, used_in
 from .report import Kind, Report
 from .statements import Evaluation
 
 Tell = Callable[[str, int, int], None]
+
+STEPS = (
+    replace_openers,
+    rewrite_testsuites,
+    rewrite_imports,
+    rewrite_applications,
+    rewrite_environs,
+    rewrite_middleware,
+    rewrite_files,
+    rewrite_streams,
+    detach_blocks,
+    await_calls,
+    define_functions,
+    rewrite_queries,
+    tell_of_blocking,
+    count_routes,
+)
+"""What makes out the edits; the order matters where the pass says so."""
 
 
 @dataclass(frozen=True)
@@ -103,30 +122,8 @@ def port(
     """
     program = read(root, lambda done, of: tell("reading", done, of))
     Evaluation(program, lambda done, of: tell("following calls", done, of)).run()
-    report = Report()
-    plan = _decided(program, report, dict(names or {}))
-    for name in sorted((names or {}).keys() - {*plan.idiom.kept, *_bare(plan.idiom.kept)}):
-        report.tell_of_file(".", Kind.NOTE, f"--map {name}: no connection is kept by this name")
-    for path, reason in program.unparsed:
-        report.tell_of_file(path.as_posix(), Kind.HAND, f"cannot be parsed: {reason}")
-    for step in (
-        replace_openers,
-        rewrite_testsuites,
-        rewrite_imports,
-        rewrite_applications,
-        rewrite_environs,
-        rewrite_middleware,
-        rewrite_files,
-        rewrite_streams,
-        detach_blocks,
-        await_calls,
-        define_functions,
-        rewrite_queries,
-        tell_of_blocking,
-        count_routes,
-    ):
-        step(plan)
-    outcome = plan.outcome()
+    plan, outcome = _planned(program, dict(names or {}))
+    report = plan.report
     changes = [Change(module.path, module.source, text) for module, text in outcome.items()]
     if root.is_dir():
         changes += [Change(*change) for change in rewrite_deployment(plan)]
@@ -135,13 +132,42 @@ def port(
     return Port(program.root, changes, report)
 
 
+def _planned(program: Program, names: dict[str, str]) -> tuple[Plan, dict[Module, str]]:
+    """Decide, and make out all edits; once more for files that would not be Python then."""
+    plain: set[Module] = set()
+    left: set[Module] = set()
+    while True:
+        plan = _decided(program, Report(), names, left)
+        plan.by_hand |= {each for each in program.functions.values() if each.module in left}
+        _report_on_input(plan)
+        for step in STEPS:
+            step(plan)
+        outcome, broken = plan.outcome()
+        if broken <= left:
+            return plan, outcome
+        left |= broken & plain
+        plain |= broken
+        keep_plain(program, plain, left)
+
+
+def _report_on_input(plan: Plan) -> None:
+    names, kept = plan.idiom.names, plan.idiom.kept
+    for name in sorted(names.keys() - {*kept, *_bare(kept)}):
+        reason = f"--map {name}: no connection is kept by this name"
+        plan.report.tell_of_file(".", Kind.NOTE, reason)
+    for path, reason in plan.program.unparsed:
+        plan.report.tell_of_file(path.as_posix(), Kind.HAND, f"cannot be parsed: {reason}")
+
+
 def _bare(names: Iterable[str]) -> set[str]:
     return {name.lstrip("_") for name in names}
 
 
-def _decided(program: Program, report: Report, names: dict[str, str]) -> Plan:
+def _decided(
+    program: Program, report: Report, names: dict[str, str], left: set[Module]
+) -> Plan:
     """Convert as many connections as can be; what one of them needs may refuse another."""
-    refused: dict[str, tuple[str, Site]] = {}
+    refused = used_in(find_idiom(program, names), left)
     while True:
         idiom = find_idiom(program, names, refused)
         colours = Colours(program, idiom)

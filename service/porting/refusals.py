@@ -38,6 +38,18 @@ def stuck(idiom: Idiom, can_await: Callable[[Site], bool]) -> dict[str, tuple[st
     return found
 
 
+def used_in(idiom: Idiom, modules: set[Module]) -> dict[str, tuple[str, Site]]:
+    """Connections that are opened or used in some modules, which are left as they are."""
+    found = {}
+    for kept in idiom.kept.values():
+        for site in idiom.program.sites.values():
+            paths = {drivers.number_of(path) for path in site.paths} | site.numbers
+            opens = idiom.program.connects.get(site.node) in kept.numbers
+            if site.where.module in modules and (opens or kept.numbers & paths):
+                found[kept.name] = ("a file that is left as it is uses it", site)
+    return found
+
+
 def refuse(idiom: Idiom) -> None:
     """Find a reason against converting each connection."""
     for kept in idiom.kept.values():
