@@ -10,7 +10,7 @@ import libcst as cst
 from . import flask_types as types
 from .awaitables import AWAITABLE
 from .environment import Environment, Names
-from .program import Class, Function
+from .program import Class, Function, Scope
 from .values import (
     NOTHING,
     External,
@@ -21,8 +21,10 @@ from .values import (
     Super,
     Text,
     Type,
+    Value,
     Values,
     one,
+    routines,
 )
 
 _PROPERTIES = {
@@ -100,7 +102,27 @@ class Attributes(Names):
                 found |= one(External(f"builtins.str.{name}"))
         return found
 
+    def class_of_g(self) -> Values:
+        """What `g` is, if the app has a class of its own for it."""
+        given = self.program.stored.get(("flask.Flask", "app_ctx_globals_class"), NOTHING)
+        return frozenset(Object(value.of) for value in given if isinstance(value, Type))
+
+    def pin_by_name(self, owner: Value, prefix: str, node: cst.CSTNode) -> None:
+        """Pin what may be found in a class or a module by a name that is put together."""
+        scopes: list[Scope] = []
+        if isinstance(owner, ModuleValue):
+            scopes.append(owner.module)
+        elif isinstance(owner, Object | Type):
+            scopes += [*owner.of.lineage(), *owner.of.heirs()]
+        for scope in scopes:
+            for name, values in scope.bindings.items():
+                for function in routines(values):
+                    if name.startswith(prefix) and not function.roles:
+                        function.pins.setdefault("it may be called by a name put together", node)
+
     def _of_instance(self, kind: str, name: str) -> Values:
+        if kind == "builtins.?" and name not in types.OF_DATA:
+            return NOTHING
         path = types.canonical(f"{kind}.{name}")
         stored = self.program.stored.get((kind, name))
         if stored is not None:
@@ -155,6 +177,7 @@ class Attributes(Names):
 
     def store(self, base: Values, name: str, values: Values) -> None:
         """Put values into an attribute."""
+        self.program.kept |= routines(values)
         for value in base:
             if isinstance(value, Object):
                 before = value.of.attributes.get(name, NOTHING)

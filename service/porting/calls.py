@@ -16,11 +16,13 @@ from .registration import (
     role_of,
 )
 from .values import (
+    DATA,
     NOTHING,
     External,
     Generated,
     Instance,
     Object,
+    Proxied,
     Routine,
     Row,
     Text,
@@ -42,27 +44,13 @@ _HOLDING = {
     )
 } | {"functools.partial"}  # fmt: skip
 """Calls that call nothing of what they are given."""
-_CALLING_METHODS = {
-    f"builtins.{name}"
-    for name in (
-        "abs",
-        "bool",
-        "bytes",
-        "float",
-        "hash",
-        "int",
-        "iter",
-        "len",
-        "next",
-        "repr",
-        "str",
-    )
-}
+_CALLING_METHODS = {f"builtins.{name}" for name in ("bool", "iter", "len", "next", "repr", "str")}
 _RENDERING = {
     "flask.render_template",
     "flask.render_template_string",
     "flask.stream_template",
     "flask.stream_template_string",
+    "jinja2.Template.render",
     "jinja2.Environment.globals.update",
     "jinja2.Environment.filters.update",
     "jinja2.Environment.tests.update",
@@ -82,6 +70,8 @@ _AWAITING = {
     "service.porting.runtime.run_apart",
     "anyio.run",
 }
+_NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
+"""Calls that give all names of a module, or of an object."""
 _SAME_AS_ARGUMENT = {
     "builtins.enumerate",
     "builtins.filter",
@@ -116,16 +106,16 @@ class Calls(Handing):
                 site.functions.add(value.function)
                 found |= self.call_function(value, arguments)
             elif isinstance(value, Type):
-                found |= self._construct(site, value.of, arguments)
+                found |= self._construct(site, value.of, arguments, env)
             elif isinstance(value, Object):
                 for method in self.methods(value.of, "__call__"):
                     site.functions.add(method)
                     found |= self.call_function(Routine(method, True), arguments)
             elif isinstance(value, External):
                 found |= self._call_external(site, value.path, arguments, env)
-            elif isinstance(value, Instance):
+            elif isinstance(value, Instance) and value not in DATA:
                 site.paths.add(f"{value.kind}.__call__")
-        if not called:
+        if called <= DATA:
             site.unresolved = True
             self._escape(site, arguments)
         return found
@@ -176,13 +166,18 @@ class Calls(Handing):
                         return found
         return function.returns
 
-    def _construct(self, site: Site, of: Class, arguments: Arguments) -> Values:
+    def _construct(self, site: Site, of: Class, arguments: Arguments, env: Environment) -> Values:
         for method in of.attribute("__init__"):
             if isinstance(method, Routine):
                 site.functions.add(method.function)
                 self.call_function(Routine(method.function, True), arguments)
         if not site.functions:
             site.paths.update(of.external_bases() or ["builtins.object"])
+            for _, values in arguments:
+                self.lose(values, site.node, env)
+        site.functions.update(
+            self.methods(of, "__post_init__"), *(each.factories for each in of.lineage())
+        )
         return one(Object(of))
 
     def _call_external(
@@ -191,19 +186,25 @@ class Calls(Handing):
         path = types.canonical(path)
         site.paths.add(path)
         given = [values for _, values in arguments]
-        self._implicit(site, path, given)
         everything = frozenset().union(*given)
+        for value in given[0] if given else NOTHING:
+            if isinstance(value, Object) and path in _CALLING_METHODS:
+                name = f"__{path.removeprefix('builtins.')}__"
+                site.functions.update(self.methods(value.of, name))
         role = role_of(path)
         if role is not None:
             for function in routines(everything):
                 self.take_role(function, role, site.node, path)
         elif path == "builtins.setattr":
             self._setattr(site.node, arguments, env)
+        elif path in _NAMESPACES:
+            self._open_up(site, given, env)
         elif path == "threading.Thread":
             self._start_thread(site, arguments)
         elif path in _RENDERING:
             for function in routines(everything):
                 self.take_role(function, TEMPLATE, site.node)
+            self.given_to_templates(everything)
         else:
             if not self._is_decorating(path):
                 self._escape(site, arguments, path)
@@ -227,7 +228,12 @@ class Calls(Handing):
         if path == "flask.Flask.ensure_sync":
             return one(External("flask.async_function"))
         if path == "dataclasses.field":
-            return everything
+            return self._field(site, arguments, env)
+        if path == types.PROXY:
+            proxies = frozenset(Proxied(function) for function in routines(everything))
+            return proxies or one(Instance(path))
+        if path == "builtins.type" and len(given) == 1:
+            return frozenset(Type(v.of) for v in given[0] if isinstance(v, Object))
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
             return given[0] if given else NOTHING
         if path in {"builtins.zip", "builtins.next", "builtins.map"}:
@@ -240,6 +246,18 @@ class Calls(Handing):
                 self._of_driver(site, "dict", arguments)
             return many(everything)
         return self._of_driver(site, path, arguments) or self._result_of(path)
+
+    def _field(self, site: Site, arguments: Arguments, env: Environment) -> Values:
+        """A field of a dataclass, and who is called for its default."""
+        made: Values = NOTHING
+        for how, values in arguments:
+            if how == "default_factory":
+                if isinstance(env.scope, Class):
+                    env.scope.factories |= routines(values)
+                made |= self.call(site.node, values, [], env)
+            else:
+                made |= values
+        return made
 
     def _of_driver(self, site: Site, path: str, arguments: Arguments) -> Values | None:
         """Calls on database drivers."""
@@ -267,14 +285,6 @@ class Calls(Handing):
         for value in everything:
             if isinstance(value, Instance) and drivers.iterated(value.kind):
                 site.gathers = value.kind
-
-    def _implicit(self, site: Site, path: str, given: list[Values]) -> None:
-        """`str(x)`, `len(x)` and the like call a method of `x`."""
-        if path in _CALLING_METHODS and given:
-            for value in given[0]:
-                if isinstance(value, Object):
-                    name = path.removeprefix("builtins.")
-                    site.functions.update(self.methods(value.of, f"__{name}__"))
 
     def _result_of(self, path: str) -> Values:
         known = types.returned(path)

@@ -14,9 +14,11 @@ import libcst as cst
 from .awaitables import AWAITABLE, ENTERED
 from .drivers import plain
 from .idiom import Idiom
+from .implicit import IMPLICIT
 from .libraries import may_wait, may_wait_entered
 from .program import Block, Function, Module, Program, Site
 from .registration import AWAITS, COMMAND, CONTEXT_MANAGER, FIXTURE, HOOK, RECEIVER, TEST, VIEW
+from .unseen import pin_what_is_called_unseen
 from .values import Instance, Object
 
 ENTERED_HERE = ENTERED | {"flask.testing.SessionTransaction"}
@@ -82,7 +84,7 @@ class Colours:
 
     def needs(self, site: Site) -> bool:
         """Whether Quart, or a converted driver, gives an awaitable here."""
-        if site.node in self.program.awaited:
+        if site.node in self.program.awaited or site.role == IMPLICIT:
             return False
         if site.node in self.idiom.awaited:
             return site.where not in self.idiom.removed
@@ -146,6 +148,7 @@ class Colours:
         return bool(self._callers[function])
 
     def _pin_more(self) -> None:
+        pin_what_is_called_unseen(self.program)
         for function in self.program.in_threads:
             function.pins.setdefault("it is run in a thread", function.node)
         for function in self.program.functions.values():
@@ -282,7 +285,9 @@ class Colours:
                 if not isinstance(owner, Function) or owner in self.bridged:
                     continue
                 if owner not in self.threaded and self.can_be_async(owner):
-                    if any(f in self.bridged and not f.is_generator for f in site.functions):
+                    if site.role != IMPLICIT and any(
+                        f in self.bridged and not f.is_generator for f in site.functions
+                    ):
                         self._hopping.add(owner)
                     continue
                 bridge = self.needs(site) or bool(site.paths & _BRIDGE)

@@ -190,6 +190,9 @@ def _involve(idiom: Idiom) -> None:
 def _closes_converted(idiom: Idiom, function: Function) -> bool:
     for site in idiom.program.sites.values():
         if site.where is function:
+            opened = idiom.program.connects.get(site.node)
+            if opened is not None and idiom.converted(opened) is None:
+                return False
             for path in site.paths:
                 number = drivers.number_of(path)
                 if number is not None and idiom.converted(number) is None:

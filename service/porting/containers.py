@@ -8,9 +8,8 @@ import libcst as cst
 
 from . import drivers
 from . import flask_types as types
-from .attributes import Attributes
 from .environment import Environment
-from .program import Site
+from .implicit import Implicit, is_special
 from .registration import TEMPLATE
 from .values import (
     DATA,
@@ -28,13 +27,12 @@ from .values import (
     many,
     one,
     routines,
-    something_of,
 )
 
 _GROWING = {"append", "add", "insert", "appendleft", "extend", "update"}
 
 
-class Containers(Attributes):
+class Containers(Implicit):
     """The evaluation of containers."""
 
     @abstractmethod
@@ -42,12 +40,12 @@ class Containers(Attributes):
         """What an expression may stand for here."""
 
     @abstractmethod
-    def parts(self, node: cst.CSTNode, env: Environment) -> Values:
-        """Evaluate what an expression consists of; nothing is known of the whole."""
+    def base(self, node: cst.CSTNode, env: Environment) -> Values:
+        """What an expression may stand for of which an attribute is meant."""
 
     @abstractmethod
-    def site(self, node: cst.CSTNode, env: Environment, role: str) -> Site:
-        """The site of this node, made if it is new."""
+    def parts(self, node: cst.CSTNode, env: Environment) -> Values:
+        """Evaluate what an expression consists of; nothing is known of the whole."""
 
     def _container_method(
         self, node: cst.Call, base: Values, name: str, env: Environment
@@ -77,6 +75,7 @@ class Containers(Attributes):
     ) -> None:
         """Put values into the container that an expression stands for, wherever it is kept."""
         kept = self.evaluate(container, env)
+        self.program.kept |= routines(added)
         if not added or added <= items(kept):
             return
         self.leak(added, node, env)
@@ -107,6 +106,24 @@ class Containers(Attributes):
             if number is not None:
                 self.program.leaked[number].append(self.site(node, env, "call"))
 
+    def given_to_templates(self, values: Values) -> None:
+        """Note which methods of objects templates call."""
+        for value in values:
+            if isinstance(value, Object):
+                for each in value.of.lineage():
+                    special = {name for name in each.bindings if is_special(name)}
+                    for name in special | each.bindings.keys() & self.program.template_words:
+                        for function in routines(each.bindings[name]):
+                            function.roles.add(TEMPLATE)
+            elif isinstance(value, Many | Row):
+                self.given_to_templates(items(one(value)))
+
+    def lose(self, values: Values, node: cst.CSTNode, env: Environment) -> None:
+        """Note what goes where nobody follows it at all."""
+        self.leak(values, node, env)
+        for function in routines(values):
+            function.pins.setdefault("it is kept where its calls are not seen", node)
+
     def _subscript(self, node: cst.Subscript, env: Environment) -> Values:
         base = self.evaluate(node.value, env)
         for element in node.slice:
@@ -130,7 +147,7 @@ class Containers(Attributes):
             elif isinstance(value, Text):
                 found |= DATA
             elif isinstance(value, External):
-                found |= one(something_of(value.path))
+                found |= types.subscripted(value.path)
         return found
 
     def _tuple(self, node: cst.Tuple, env: Environment) -> Values:
@@ -143,6 +160,7 @@ class Containers(Attributes):
         found: Values = NOTHING
         for element in node.elements:
             found |= self.evaluate(element.value, env)
+        self.program.kept |= routines(found)
         return many(found)
 
     def _dict(self, node: cst.Dict, env: Environment) -> Values:
@@ -151,6 +169,7 @@ class Containers(Attributes):
             if isinstance(element, cst.DictElement):
                 self.evaluate(element.key, env)
             found |= self.evaluate(element.value, env)
+        self.program.kept |= routines(found)
         kept = frozenset(value for value in found if not isinstance(value, Text))
         return many(kept or (DATA if node.elements else NOTHING))
 
@@ -188,9 +207,6 @@ class Containers(Attributes):
         for value in values:
             if isinstance(value, Generated):
                 self.site(node, env, "for").functions.add(value.function)
-            elif isinstance(value, Object):
-                for method in self.methods(value.of, "__iter__"):
-                    self.site(node, env, "call").functions.add(method)
             elif isinstance(value, Instance):
                 self.site(node, env, "for").paths.add(f"{value.kind}.__iter__")
         self.assign(target, items(values), env, quietly=quietly)
@@ -213,13 +229,16 @@ class Containers(Attributes):
             else:
                 self.bind(env, target.value, values)
         elif isinstance(target, cst.Attribute):
-            base = self.evaluate(target.value, env)
+            base = self.base(target.value, env)
+            self.write_to(target, base, target.attr.value, env)
             self._attach(target, base, values, env)
             for value in base:
                 number = drivers.number_of(value.kind) if isinstance(value, Instance) else None
                 if number is not None and target.attr.value != "autocommit":
                     self.program.adjusted.setdefault(number, target.attr.value)
             self.store(base, target.attr.value, values)
+            if not base:
+                self.lose(values, target, env)
         elif isinstance(target, cst.Tuple | cst.List):
             for number, element in enumerate(target.elements):
                 self.assign(element.value, _place(values, number), env, quietly)
@@ -230,6 +249,8 @@ class Containers(Attributes):
                 for function in routines(values):
                     function.roles.add(TEMPLATE)
                 return
+            if any(isinstance(value, Object) for value in kept):
+                self.lose(values, target, env)
             known = any(isinstance(value, Many | Row) for value in kept)
             if known or any(_may_be_called(value) for value in values):
                 self._grow(target, target.value, values, env)

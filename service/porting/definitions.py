@@ -15,6 +15,7 @@ from .registration import (
     FIXTURE,
     TEST,
     VIEW,
+    WRAPPER,
 )
 from .values import (
     NOTHING,
@@ -146,7 +147,8 @@ class Definitions(Calls):
                     methods |= one(value)
         for decorator in routines(items(of.attribute("decorators"))):
             given = one(External("flask.async_function"))
-            self.call(node, one(Routine(decorator)), [("", given)], env)
+            for wrapper in routines(self.call(node, one(Routine(decorator)), [("", given)], env)):
+                wrapper.roles.add(WRAPPER)
 
     def import_names(self, node: cst.Import, env: Environment) -> None:
         for alias in node.names:

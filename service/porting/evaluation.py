@@ -11,6 +11,7 @@ from . import drivers
 from . import flask_types as types
 from .containers import Containers
 from .environment import Environment
+from .nodes import text_of
 from .program import Function, Program, Read, Site
 from .values import (
     DATA,
@@ -20,6 +21,7 @@ from .values import (
     Instance,
     ModuleValue,
     Object,
+    Proxied,
     Routine,
     Super,
     Text,
@@ -62,13 +64,22 @@ class Expressions(Containers):
             cst.Integer: self._data,
             cst.Float: self._data,
             cst.FormattedString: self._data,
-            cst.FormattedStringExpression: self._formatted,
             cst.Comparison: self._comparison,
             cst.UnaryOperation: self._data,
         }
 
     def evaluate(self, node: cst.CSTNode, env: Environment) -> Values:
         """What an expression may stand for here."""
+        return self.used(node, self._found(node, env), env)
+
+    def base(self, node: cst.CSTNode, env: Environment) -> Values:
+        """The same where only an attribute of it is meant."""
+        found = self._found(node, env)
+        if any(isinstance(value, Proxied) for value in found):
+            return self.used(node, found, env)
+        return found
+
+    def _found(self, node: cst.CSTNode, env: Environment) -> Values:
         handler = self._handlers.get(type(node))
         if handler is None:
             return self.parts(node, env)
@@ -96,15 +107,6 @@ class Expressions(Containers):
                 if isinstance(target.operator, cst.In | cst.NotIn):
                     self.site(node, env, "call").paths.add(f"{value.kind}.__contains__")
         return DATA
-
-    def _formatted(self, node: cst.FormattedStringExpression, env: Environment) -> Values:
-        for child in node.children:
-            for value in self.evaluate(child, env):
-                if isinstance(value, Object):
-                    for name in ("__str__", "__format__"):
-                        methods = self.methods(value.of, name)
-                        self.site(node, env, "call").functions.update(methods)
-        return NOTHING
 
     def parts(self, node: cst.CSTNode, env: Environment) -> Values:
         """Evaluate what an expression consists of; nothing is known of the whole."""
@@ -146,7 +148,7 @@ class Expressions(Containers):
         return self.evaluate(node.expression, env)
 
     def _attribute(self, node: cst.Attribute, env: Environment) -> Values:
-        base = self.evaluate(node.value, env)
+        base = self.base(node.value, env)
         return self.read(node, base, node.attr.value, env)
 
     def read(
@@ -158,10 +160,13 @@ class Expressions(Containers):
         called: bool = False,
     ) -> Values:
         """What an attribute of the values may be; notes what reading it calls."""
+        of_g = Instance("flask.g") in base
+        if of_g:
+            base |= self.class_of_g()
         found = self.attribute(base, name)
+        self.read_from(node, base, name, found, env)
         self.program.values[node] = base
         self.program.module_of[node] = env.scope.module
-        of_g = Instance("flask.g") in base
         if of_g or any(isinstance(value, ModuleValue) for value in base):
             self._note_read(node, name, found, env, of_g)
         for value in base:
@@ -185,7 +190,7 @@ class Expressions(Containers):
 
     def _call(self, node: cst.Call, env: Environment) -> Values:
         if isinstance(node.func, cst.Attribute):
-            base = self.evaluate(node.func.value, env)
+            base = self.base(node.func.value, env)
             name = node.func.attr.value
             called = self.read(node.func, base, name, env, called=True)
             if not called:
@@ -242,9 +247,12 @@ class Expressions(Containers):
         found: Values = NOTHING
         known = [value.text for value in names if isinstance(value, Text)]
         for name in known:
-            found |= self.attribute(base, name)
+            found |= self.read(node, base, name, env)
         if not known and one(Instance("flask.testing.FlaskClient")) & base:
             found |= one(External("flask.testing.FlaskClient.?"))
+        if not known:
+            for value in base:
+                self.pin_by_name(value, _beginning(node.args[1].value), node)
         if Instance("flask.g") in base:
             self.leak(found, node, env)
         for _, values in arguments[2:]:
@@ -288,3 +296,13 @@ class Expressions(Containers):
             function.yields |= given
             self.changed = True
         return NOTHING
+
+
+def _beginning(name: cst.BaseExpression) -> str:
+    """What is written out at the beginning of a text that is put together."""
+    if isinstance(name, cst.BinaryOperation):
+        return text_of(name.left) or _beginning(name.left)
+    if isinstance(name, cst.FormattedString) and name.parts:
+        first = name.parts[0]
+        return first.value if isinstance(first, cst.FormattedStringText) else ""
+    return ""

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from .values import DATA, External, Instance, Many, Row, Values, one, something_of
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from io import BufferedRandom, TextIOWrapper
+from ipaddress import IPv4Address, IPv6Network
+from pathlib import PurePath
+from uuid import UUID
+
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import HTTPException
+
+from .values import DATA, NOTHING, External, Instance, Many, Row, Values, one, something_of
 
 _APP = "flask.Flask"
 _CLIENT = "flask.testing.FlaskClient"
 _RESPONSE = "flask.Response"
 _REQUEST = "flask.Request"
 _RUNNER = "flask.testing.FlaskCliRunner"
+PROXY = "werkzeug.local.LocalProxy"
 _VERBS = ("delete", "get", "head", "open", "options", "patch", "post", "put", "trace")
 
 OBJECTS = {
@@ -69,6 +80,13 @@ ATTRIBUTES = {
 }
 """The class of what an attribute holds."""
 
+GIVEN_TO_RECEIVERS = {
+    "exception": "werkzeug.exceptions.HTTPException",
+    "response": _RESPONSE,
+    "sender": _APP,
+}
+"""What Flask's signals pass."""
+
 PYTEST_FIXTURES = {
     "monkeypatch": "pytest.MonkeyPatch",
     "tmp_path": "pathlib.Path",
@@ -77,6 +95,14 @@ PYTEST_FIXTURES = {
     "caplog": "pytest.LogCaptureFixture",
     "mocker": "pytest_mock.MockerFixture",
 }
+
+_DATA = (
+    *(str, bytes, bytearray, memoryview, int, float, complex, list, dict, set, tuple, range, slice),
+    *(date, datetime, time, timedelta, Decimal, UUID, IPv4Address, IPv6Network, PurePath),
+    *(BufferedRandom, TextIOWrapper, Exception, HTTPException, MultiDict),
+)
+OF_DATA = {name for kind in _DATA for name in dir(kind)}
+"""What numbers, texts and other plain data have by way of attributes."""
 
 _HOMES = {
     "app": ("Flask",),
@@ -124,8 +150,7 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "werkzeug.test.TestResponse": _RESPONSE,
     "flask.datastructures.FileStorage": "werkzeug.datastructures.FileStorage",
     "werkzeug.FileStorage": "werkzeug.datastructures.FileStorage",
-    "werkzeug.local.LocalProxy": "werkzeug.local.LocalProxy",
-    "werkzeug.LocalProxy": "werkzeug.local.LocalProxy",
+    "werkzeug.LocalProxy": PROXY,
 }
 
 
@@ -141,6 +166,8 @@ def canonical(path: str) -> str:
 def external(path: str) -> Values:
     """What a dotted name from outside the project stands for."""
     path = canonical(path)
+    if path.startswith("sys.modules."):
+        return NOTHING
     kind = OBJECTS.get(path)
     return one(Instance(kind) if kind else External(path))
 
@@ -159,6 +186,8 @@ def returned(path: str) -> Values | None:
 
 def subscripted(kind: str) -> Values:
     """What `[...]` on an object of this class gives."""
+    if kind == "sys.modules":
+        return NOTHING
     if kind == "flask.Files":
         return one(Instance("werkzeug.datastructures.FileStorage"))
     return one(something_of(kind))

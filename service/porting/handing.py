@@ -8,10 +8,12 @@ import libcst as cst
 
 from .environment import Environment
 from .evaluation import Expressions
+from .implicit import IMPLICIT
 from .libraries import may_wait
 from .program import Function, Site
 from .registration import (
     CALLBACK,
+    ON_THE_LOOP,
     is_transparent,
     pin_by_name,
     role_of,
@@ -21,11 +23,13 @@ from .values import (
     External,
     Generated,
     Instance,
+    ModuleValue,
     Object,
     Routine,
     Row,
     Text,
     Type,
+    Value,
     Values,
     one,
     ordered,
@@ -83,6 +87,11 @@ class Handing(Expressions):
                     self.leak(arguments[2][1], node, env)
                     self.store(arguments[0][1], name.text, arguments[2][1])
 
+    def _open_up(self, site: Site, given: list[Values], env: Environment) -> None:
+        """Note that functions of a module, or of an object, may be found by any name."""
+        for value in given[0] if given else one(ModuleValue(env.scope.module)):
+            self.pin_by_name(value, "", site.node)
+
     def _start_thread(self, site: Site, arguments: Arguments) -> None:
         """What a thread is given to call, it calls with the arguments given for that."""
         given = dict(arguments)
@@ -130,7 +139,7 @@ class Handing(Expressions):
         function.roles.add(role)
         if "context_processor" in path and "shell" not in path:
             function.roles.add("context processor")
-        if role == CALLBACK:
+        if role in {CALLBACK, ON_THE_LOOP}:
             function.pins.setdefault("Quart calls it without awaiting it", node)
 
     def decorate(self, function: Function, values: Values, env: Environment) -> Values:
@@ -160,6 +169,7 @@ class Handing(Expressions):
                 target.pins.setdefault("its decorator is not known", node)
             return values
         result: Values = NOTHING
+        by = self._of_partial(node, by)
         for value in ordered(by):
             if isinstance(value, External):
                 role = role_of(value.path)
@@ -173,11 +183,37 @@ class Handing(Expressions):
                 elif not is_transparent(value.path):
                     self._foreign_decorator(value.path, targets, node)
                 result |= values
+            elif entered := self._entered_by(value):
+                self._around(node, targets, entered)
             elif isinstance(value, Routine | Type | Object):
-                result |= self.call(node, one(value), [("", values)], env)
+                result |= self.call(node, one(value), [("", values)], env) - by
             elif isinstance(value, Instance):
                 self._foreign_decorator(value.kind, targets, node)
         return result or values
+
+    def _of_partial(self, node: cst.Decorator, by: Values) -> Values:
+        """Of a decorator that, without a function, gives a partial of itself: that."""
+        site = self.program.sites.get((node.decorator, "call"))
+        made = site.functions if site is not None else set()
+        itself = frozenset(v for v in by if isinstance(v, Routine) and v.function in made)
+        return itself or by
+
+    def _entered_by(self, value: Value) -> set[Function]:
+        """What a context manager that decorates functions calls."""
+        if isinstance(value, Generated):
+            return {value.function}
+        if not isinstance(value, Object) or [*self.methods(value.of, "__call__")]:
+            return set()
+        return {*self.methods(value.of, "__enter__"), *self.methods(value.of, "__exit__")}
+
+    def _around(self, node: cst.Decorator, targets: set[Function], around: set[Function]) -> None:
+        """A context manager decorates functions: each of their calls enters it."""
+        for function in around:
+            function.pins.setdefault("it decorates a function", node)
+        for target in targets:
+            target.pins.setdefault("a context manager decorates it, which may not await it", node)
+            where = Environment(target, target)
+            self.site(node, where, IMPLICIT).functions |= around
 
     def _foreign_decorator(self, path: str, targets: set[Function], node: cst.Decorator) -> None:
         for target in targets:

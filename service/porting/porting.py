@@ -163,9 +163,7 @@ def _bare(names: Iterable[str]) -> set[str]:
     return {name.lstrip("_") for name in names}
 
 
-def _decided(
-    program: Program, report: Report, names: dict[str, str], left: set[Module]
-) -> Plan:
+def _decided(program: Program, report: Report, names: dict[str, str], left: set[Module]) -> Plan:
     """Convert as many connections as can be; what one of them needs may refuse another."""
     refused = used_in(find_idiom(program, names), left)
     while True:

@@ -74,6 +74,8 @@ class Class(Scope):
         self.bases: tuple[Value, ...] = ()
         self.subclasses: set[Class] = set()
         self.attributes: dict[str, Values] = {}
+        self.factories: set[Function] = set()
+        """Functions that make the defaults of its fields."""
 
     def lineage(self) -> Iterator[Class]:
         """The class and those of the project that it inherits from."""
@@ -194,7 +196,7 @@ class Site:
     Attributes:
         node: the expression, or the `with` item or `for` loop.
         where: the function or module it is in.
-        role: `call`, `attribute`, `with` or `for`.
+        role: `call`, `attribute`, `with`, `for`, or `implicit` where Python itself calls.
         functions: what of the project it may call.
         paths: what it may call or read from outside the project.
         escaping: functions of the project that are handed to something unknown.
@@ -267,6 +269,10 @@ class Program:
     """Where connections are read from `g`, or from a variable of a module."""
     handlers: dict[cst.CSTNode, tuple[Function | Module, Values]] = field(default_factory=dict)
     """What each `except` catches."""
+    kept: set[Function] = field(default_factory=set)
+    """Functions that containers and attributes hold."""
+    template_words: set[str] = field(default_factory=set)
+    """The names in the expressions of templates."""
     in_threads: set[Function] = field(default_factory=set)
     """Functions that are handed to something which runs them in a thread."""
     streamed: set[Function] = field(default_factory=set)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import libcst as cst
 from .program import Module, Program
 
 _SKIPPED = {"node_modules", "site-packages", "__pycache__", "build", "dist", "venv", "env"}
+
+_TEMPLATES = {".htm", ".html", ".j2", ".jinja", ".jinja2", ".svg", ".txt", ".xml"}
+_EXPRESSION = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 class NotAProject(Exception):
@@ -42,7 +47,22 @@ def read(root: Path, tell: Callable[[int, int], None] = lambda done, of: None) -
         else:
             program.modules[module.name] = module
         tell(number, len(paths))
+    program.template_words = template_words(program)
     return program
+
+
+def template_words(program: Program) -> set[str]:
+    """The names in the expressions of all templates, those in texts of modules included."""
+    texts = [module.source for module in program.modules.values()]
+    for path in files(program.root):
+        if path.suffix in _TEMPLATES:
+            texts.append(path.read_text(errors="replace"))
+    return {
+        word
+        for text in texts
+        for expression in _EXPRESSION.findall(text)
+        for word in _WORD.findall(expression)
+    }
 
 
 def files(root: Path) -> Iterator[Path]:

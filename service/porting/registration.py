@@ -7,16 +7,18 @@ from .program import Function
 _CALLED = "()"
 
 VIEW = "view"
+WRAPPER = "wrapper of views"
 HOOK = "hook"
 TEMPLATE = "template"
 CALLBACK = "callback"
+ON_THE_LOOP = "callback on the event loop"
 COMMAND = "command"
 FIXTURE = "fixture"
 TEST = "test"
 CONTEXT_MANAGER = "context manager"
 RECEIVER = "signal receiver"
 
-AWAITS = {VIEW, HOOK, TEMPLATE, FIXTURE, TEST, RECEIVER, CONTEXT_MANAGER}
+AWAITS = {VIEW, WRAPPER, HOOK, TEMPLATE, FIXTURE, TEST, RECEIVER, CONTEXT_MANAGER}
 """The roles in which a function may be a coroutine function."""
 
 _SCAFFOLD = {
@@ -28,8 +30,9 @@ _SCAFFOLD = {
     TEMPLATE: "template_filter template_test template_global add_template_filter"
     " add_template_test add_template_global app_template_filter app_template_test"
     " app_template_global add_app_template_filter add_app_template_test add_app_template_global",
-    CALLBACK: "url_value_preprocessor url_defaults shell_context_processor record record_once"
-    " app_url_value_preprocessor app_url_defaults before_first_request before_app_first_request",
+    CALLBACK: "shell_context_processor record record_once before_first_request"
+    " before_app_first_request",
+    ON_THE_LOOP: "url_value_preprocessor url_defaults app_url_value_preprocessor app_url_defaults",
 }
 _ROLES = {
     f"flask.{owner}.{name}": role

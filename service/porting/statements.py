@@ -15,6 +15,8 @@ from .registration import (
     CALLBACK,
     FIXTURE,
     HOOK,
+    ON_THE_LOOP,
+    RECEIVER,
     TEMPLATE,
     TEST,
     VIEW,
@@ -68,6 +70,7 @@ class Evaluation(Definitions):
         program.leaked.clear()
         program.reads.clear()
         program.consumed.clear()
+        self._special.clear()
         for function in program.functions.values():
             function.pins.clear()
             pin_by_name(function)
@@ -87,6 +90,7 @@ class Evaluation(Definitions):
         if "context processor" in function.roles:
             for given in routines(function.returns):
                 given.roles.add(TEMPLATE)
+            self.given_to_templates(function.returns)
 
     def _parameter(self, function: Function, name: str) -> Values:
         found: Values = NOTHING
@@ -117,8 +121,10 @@ class Evaluation(Definitions):
             and _is_given_by_wrapper(function, name)
         ):
             return NOTHING
-        if function.roles & {VIEW, TEMPLATE, CALLBACK}:
+        if function.roles & {VIEW, TEMPLATE, CALLBACK, ON_THE_LOOP}:
             return DATA
+        if RECEIVER in function.roles and name in types.GIVEN_TO_RECEIVERS:
+            return one(Instance(types.GIVEN_TO_RECEIVERS[name]))
         if HOOK in function.roles:
             if any(
                 isinstance(value, External) and "after_" in value.path

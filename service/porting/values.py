@@ -75,6 +75,13 @@ class Generated:
 
 
 @dataclass(frozen=True, slots=True)
+class Proxied:
+    """A proxy, as Werkzeug's: using it calls a function of the project."""
+
+    function: Function
+
+
+@dataclass(frozen=True, slots=True)
 class Many:
     """A container, or anything else one iterates over."""
 
@@ -104,6 +111,7 @@ Value = (
     | Super
     | ModuleValue
     | Generated
+    | Proxied
     | Many
     | Row
     | Text

@@ -10,10 +10,11 @@ import libcst.matchers as m
 from service.porting.nodes import body_of, dotted, statement, with_keyword, wrapped
 from service.porting.plan import RUNNING, Plan, paths
 from service.porting.program import Class, Function
-from service.porting.registration import COMMAND, CONTEXT_MANAGER, HOOK, TEMPLATE, VIEW
+from service.porting.registration import COMMAND, CONTEXT_MANAGER, HOOK, RECEIVER, TEMPLATE, VIEW
 from service.porting.report import Kind
 
 from .blocks import bound_by
+from .callbacks import calls_on_the_loop, is_called_by_python
 
 _UNITTEST = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown"}
 _REMOVED = {"flask.cli.with_appcontext"}
@@ -30,18 +31,26 @@ def define_functions(plan: Plan) -> None:
         elif COMMAND in function.roles:
             _keep_context(plan, function)
         if function in plan.colours.threaded and _matters(plan, function):
-            node, reason = plan.colours.reasons[function]
-            plan.report.tell(
-                function.module, node, Kind.THREAD, f"{function.label} stays in a thread: {reason}"
-            )
+            _tell_why(plan, function)
         if function in plan.colours.threaded and TEMPLATE in function.roles:
             _leave_the_loop(plan, function)
     _unittest(plan)
 
 
+def _tell_why(plan: Plan, function: Function) -> None:
+    node, reason = plan.colours.reasons[function]
+    caller = calls_on_the_loop(plan, function)
+    if caller:
+        reason = f"{caller} may call {function.label} on the event loop, where it cannot wait"
+        plan.hand(function, node, reason)
+    else:
+        reason = f"{function.label} stays in a thread: {reason}"
+        plan.report.tell(function.module, node, Kind.THREAD, reason)
+
+
 def _leave_the_loop(plan: Plan, function: Function) -> None:
     """Templates are rendered on the event loop: what they call goes to a thread from there."""
-    if function in plan.program.in_threads:
+    if function in plan.program.in_threads or is_called_by_python(function):
         return
     edits = plan.edits(function.module)
     called_here = any(function in site.functions for site in plan.sites("call"))
@@ -60,7 +69,7 @@ def _leave_the_loop(plan: Plan, function: Function) -> None:
 
 
 def _matters(plan: Plan, function: Function) -> bool:
-    if function in plan.colours.bridged or function.roles:
+    if function in plan.colours.bridged or function.roles or calls_on_the_loop(plan, function):
         return True
     if function in plan.colours.factories:
         return False
@@ -73,7 +82,8 @@ def _define(plan: Plan, function: Function) -> None:
     edits.change(function.node, lambda old: old.with_changes(asynchronous=cst.Asynchronous()))
     if _reads_any_response(plan, function):
         response = edits.need(RUNNING, "quart_response")
-        edits.change(function.node, _converting(response, function.names[0]))
+        received = "response" if RECEIVER in function.roles else function.names[0]
+        edits.change(function.node, _converting(response, received))
     if CONTEXT_MANAGER in function.roles:
         for decorator, values in zip(
             reversed(function.node.decorators), function.decorators, strict=True
@@ -83,16 +93,13 @@ def _define(plan: Plan, function: Function) -> None:
 
 
 def _reads_any_response(plan: Plan, function: Function) -> bool:
-    """Whether an `after_request` function reads the body of whatever response it gets."""
+    """Whether it reads the body of whatever response it gets, after a request."""
     after = any("after_" in path for values in function.decorators for path in paths(values))
-    return (
-        after
-        and HOOK in function.roles
-        and any(
-            path.startswith("flask.Response.") and plan.colours.needs(site)
-            for site in plan.colours.sites(function)
-            for path in site.paths
-        )
+    received = RECEIVER in function.roles and "response" in function.names
+    return ((after and HOOK in function.roles) or received) and any(
+        path.startswith("flask.Response.") and plan.colours.needs(site)
+        for site in plan.colours.sites(function)
+        for path in site.paths
     )
 
 
@@ -264,7 +271,7 @@ def count_routes(plan: Plan) -> None:
     """Count the routes in the report; after all that may need a hand is known."""
     routes = plan.report.routes
     for function in plan.functions():
-        if VIEW not in function.roles or function.module.is_test:
+        if VIEW not in function.roles or function.module.is_test or _wraps_views(plan, function):
             continue
         if function in plan.by_hand:
             routes.by_hand += 1
@@ -272,6 +279,14 @@ def count_routes(plan: Plan) -> None:
             routes.ported += 1
         else:
             routes.left_sync += 1
+
+
+def _wraps_views(plan: Plan, function: Function) -> bool:
+    """Whether it is what a decorator puts around a view."""
+    return any(
+        site.through_parameter and any(VIEW in called.roles for called in site.functions)
+        for site in plan.colours.sites(function)
+    )
 
 
 def _to(name: str) -> Callable[[cst.CSTNode], cst.Name]:

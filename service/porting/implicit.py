@@ -1,0 +1,91 @@
+"""What Python calls by itself where an object is used: `__str__`, `__eq__`, `__get__`, a proxy."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import libcst as cst
+
+from .attributes import Attributes
+from .environment import Environment
+from .program import Class, Function, Program, Site
+from .values import Object, Proxied, Values
+
+IMPLICIT = "implicit"
+"""The role of a site where nothing is called in words."""
+
+_IN_WORDS = {
+    "__aenter__", "__aexit__", "__aiter__", "__anext__", "__await__", "__call__",
+    "__class_getitem__", "__delattr__", "__enter__", "__exit__", "__get__", "__getattr__",
+    "__getattribute__", "__init__", "__init_subclass__", "__new__", "__post_init__",
+    "__set__", "__set_name__", "__setattr__",
+}  # fmt: skip
+"""Special methods that something in the source tells of: a call, `with`, an attribute."""
+
+
+def is_special(name: str) -> bool:
+    """Whether Python itself calls a method of this name, of an object that is used somehow."""
+    return name.startswith("__") and name.endswith("__") and name not in _IN_WORDS
+
+
+class Implicit(Attributes):
+    """Noting that an object is used, in whatever way: then any special method may be called."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self._special: dict[Class, set[Function]] = {}
+
+    @abstractmethod
+    def site(self, node: cst.CSTNode, env: Environment, role: str) -> Site:
+        """The site of this node, made if it is new."""
+
+    def used(self, node: cst.CSTNode, values: Values, env: Environment) -> Values:
+        """What an expression may stand for, once what using it calls is noted."""
+        found = values
+        for value in values:
+            if isinstance(value, Object):
+                self._calls(node, env, self._special_methods(value.of))
+            elif isinstance(value, Proxied):
+                self._calls(node, env, {value.function})
+                found |= value.function.returns
+        return found
+
+    def read_from(
+        self, node: cst.CSTNode, base: Values, name: str, found: Values, env: Environment
+    ) -> None:
+        """Note what reading an attribute calls: of the object it is of, and of what is there."""
+        for value in base:
+            if isinstance(value, Object):
+                methods = {*self.methods(value.of, "__getattribute__")}
+                if not found:
+                    methods |= {*self.methods(value.of, "__getattr__")}
+                self._calls(node, env, methods)
+        for value in found:
+            if isinstance(value, Object):
+                self._calls(node, env, {*self.methods(value.of, "__get__")})
+
+    def write_to(self, node: cst.CSTNode, base: Values, name: str, env: Environment) -> None:
+        """Note what assigning to an attribute calls."""
+        for value in base:
+            if isinstance(value, Object):
+                methods = {*self.methods(value.of, "__setattr__")}
+                for kept in value.of.attribute(name):
+                    if isinstance(kept, Object):
+                        methods |= {*self.methods(kept.of, "__set__")}
+                self._calls(node, env, methods)
+
+    def _calls(self, node: cst.CSTNode, env: Environment, functions: set[Function]) -> None:
+        if functions:
+            self.site(node, env, IMPLICIT).functions |= functions
+
+    def _special_methods(self, of: Class) -> set[Function]:
+        known = self._special.get(of)
+        if known is None:
+            known = self._special[of] = {
+                function
+                for each in (*of.lineage(), *of.heirs())
+                for name in each.bindings
+                if is_special(name)
+                for function in self.methods(each, name)
+            }
+        return known

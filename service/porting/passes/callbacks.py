@@ -1,0 +1,62 @@
+"""What is called on the event loop, by Quart or by what it uses, and therefore cannot wait."""
+
+from __future__ import annotations
+
+from pydoc import locate
+
+from service.porting.flask_types import PROXY
+from service.porting.plan import Plan
+from service.porting.program import Function
+from service.porting.registration import ON_THE_LOOP, TEMPLATE, is_transparent, role_of
+from service.porting.unseen import is_awaited
+from service.porting.values import External, Instance
+
+_LIBRARIES = {"blinker", "flask", "itsdangerous", "jinja2", "json", "logging", "werkzeug"}
+"""Libraries that call what they are given, or what inherits from them, wherever they are used."""
+
+
+def calls_on_the_loop(plan: Plan, function: Function) -> str:
+    """Who calls a plain function on the event loop; empty if nobody is known to."""
+    if ON_THE_LOOP in function.roles:
+        return "Quart"
+    if TEMPLATE in function.roles and is_called_by_python(function):
+        return "a template"
+    if function.roles:
+        return ""
+    if (of := _inherits(function)) or (of := _decorated(function)):
+        return of
+    for site in plan.sites("call"):
+        owner = plan.colours.owner(site)
+        starts = plan.colours.tolerates_blocking(owner) or owner in plan.colours.factories
+        if function in site.escaping and starts and not site.where.module.is_test:
+            for path in sorted(site.paths):
+                if path.partition(".")[0] in _LIBRARIES and path != PROXY:
+                    return path
+    return ""
+
+
+def is_called_by_python(function: Function) -> bool:
+    """Whether it is a property or a special method, which nobody can await."""
+    return function.is_property() or function.name.startswith("__")
+
+
+def _inherits(function: Function) -> str:
+    """The class of a library that has this method, too."""
+    if function.owner is None or is_awaited(function) or function.name.startswith("__"):
+        return ""
+    for base in function.owner.external_bases():
+        known = base.partition(".")[0] in _LIBRARIES
+        if known and hasattr(locate(base), function.name):
+            return base
+    return ""
+
+
+def _decorated(function: Function) -> str:
+    for by in function.decorators:
+        for value in by:
+            path = value.path if isinstance(value, External) else ""
+            path = value.kind if isinstance(value, Instance) else path
+            known = path.partition(".")[0] in _LIBRARIES
+            if known and not role_of(path) and not is_transparent(path):
+                return path.removesuffix("()").replace(".?", "")
+    return ""

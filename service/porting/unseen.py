@@ -1,0 +1,57 @@
+"""Functions that may be called where nobody sees it: they stay what they are."""
+
+from __future__ import annotations
+
+import libcst as cst
+import libcst.matchers as m
+
+from .awaitables import AWAITABLE
+from .nodes import text_of
+from .program import Function, Program, Site
+
+
+def pin_what_is_called_unseen(program: Program) -> None:
+    """Pin who has no caller that is seen, and who may be meant by a call that is not resolved."""
+    called = {function for site in program.sites.values() for function in site.functions}
+    called |= {*program.aliases, *program.streamed, *program.consumed.values()}
+    unnamed = any(_calls_a_value(site) for site in program.sites.values())
+    named = {name for site in program.sites.values() for name in _names(site)}
+    for function in program.functions.values():
+        if function.roles or function.module.is_test or is_awaited(function):
+            continue
+        if function not in called:
+            function.pins.setdefault("nobody is seen to call it", function.node)
+        elif unnamed and function in program.kept:
+            reason = "it is kept, and a call that cannot be resolved may mean it"
+            function.pins.setdefault(reason, function.node)
+        elif function.name in named:
+            reason = f"a call of {function.name} that cannot be resolved may mean it"
+            function.pins.setdefault(reason, function.node)
+
+
+def is_awaited(function: Function) -> bool:
+    """Whether it stands in for a method of Quart's that is awaited."""
+    bases = function.owner.external_bases() if function.owner is not None else []
+    return any(f"{base}.{function.name}" in AWAITABLE for base in bases)
+
+
+def _is_unresolved(site: Site) -> bool:
+    known = not site.unresolved or site.functions or site.paths
+    return not known and not site.where.module.is_test
+
+
+def _calls_a_value(site: Site) -> bool:
+    """Whether something is called that has no name, or has got it here, and is not known."""
+    node = site.node
+    named = isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
+    return _is_unresolved(site) and not named and not site.through_parameter
+
+
+def _names(site: Site) -> list[str]:
+    """The names by which a call that is not resolved calls something."""
+    node = site.node
+    if not _is_unresolved(site) or not isinstance(node, cst.Call):
+        return []
+    if isinstance(node.func, cst.Attribute):
+        return [node.func.attr.value]
+    return [text for each in m.findall(node.func, m.SimpleString()) if (text := text_of(each))]
