@@ -23,6 +23,7 @@ from .values import (
     Type,
     Value,
     Values,
+    merged,
     one,
     routines,
 )
@@ -42,6 +43,8 @@ _PROPERTIES = {
     )
 }
 
+_FAR = 4
+"""How many dots a path may have."""
 
 _ONLY_FLASKS = {"app_context", "test_request_context"}
 """Methods that nothing but an app has."""
@@ -87,7 +90,7 @@ class Attributes(Names):
             if name in _ONLY_FLASKS and value == Instance("flask.?"):
                 found |= one(External(f"flask.Flask.{name}"))
             elif isinstance(value, External):
-                found |= types.external(f"{value.path}.{name}")
+                found |= types.external(_member(value.path, name))
             elif isinstance(value, Instance):
                 found |= self._of_instance(value.kind, name)
             elif isinstance(value, ModuleValue):
@@ -98,7 +101,7 @@ class Attributes(Names):
                 found |= self._of_object(value.of, name)
             elif isinstance(value, Super):
                 found |= self._above(value.of, name)
-            elif isinstance(value, Text):
+            elif isinstance(value, Text) and name in types.OF_DATA:
                 found |= one(External(f"builtins.str.{name}"))
         return found
 
@@ -182,8 +185,9 @@ class Attributes(Names):
             if isinstance(value, Object):
                 before = value.of.attributes.get(name, NOTHING)
                 if not values <= before or name not in value.of.attributes:
-                    value.of.attributes[name] = before | values
-                    self.changed = True
+                    together = merged(before | values)
+                    self.changed |= together != before or name not in value.of.attributes
+                    value.of.attributes[name] = together
                 if "flask.Flask" in value.of.external_bases():
                     self.store(one(Instance("flask.Flask")), name, values)
             elif isinstance(value, Type):
@@ -194,8 +198,17 @@ class Attributes(Names):
                 key = (value.kind, name)
                 kept = self.program.stored.get(key, NOTHING)
                 if values and not values <= kept:
-                    self.program.stored[key] = kept | values
-                    self.changed = True
+                    self.program.stored[key] = merged(kept | values)
+                    self.changed |= self.program.stored[key] != kept
+
+
+def _member(path: str, name: str) -> str:
+    """The path of an attribute; far from what is known, only the library counts."""
+    library, _, rest = path.partition(".")
+    of_class = library != "flask" and "@" not in path and rest.rpartition(".")[0][:1].isupper()
+    if rest.startswith("?.") or of_class or path.count(".") > _FAR:
+        path = f"{library}.?"
+    return f"{path}.{name}"
 
 
 def _is_classmethod(function: Function) -> bool:

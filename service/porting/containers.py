@@ -126,8 +126,12 @@ class Containers(Implicit):
 
     def _subscript(self, node: cst.Subscript, env: Environment) -> Values:
         base = self.evaluate(node.value, env)
+        index: Values = NOTHING
         for element in node.slice:
-            self.parts(element, env)
+            if isinstance(element.slice, cst.Index):
+                index |= self.evaluate(element.slice.value, env)
+            else:
+                self.parts(element, env)
         found: Values = NOTHING
         position = _integer(node)
         for value in base:
@@ -136,6 +140,7 @@ class Containers(Implicit):
             elif isinstance(value, Many | Row):
                 found |= items(one(value))
             elif isinstance(value, Object):
+                self.passed_to("__getitem__", value, index)
                 for method in self.methods(value.of, "__getitem__"):
                     found |= method.returns
                 if value.of.external_bases():

@@ -28,6 +28,7 @@ from .values import (
     Type,
     Values,
     items,
+    merged,
     one,
 )
 
@@ -99,9 +100,10 @@ class Expressions(Containers):
         return DATA
 
     def _comparison(self, node: cst.Comparison, env: Environment) -> Values:
-        self.evaluate(node.left, env)
+        left = self.evaluate(node.left, env)
         for target in node.comparisons:
             for value in self.evaluate(target.comparator, env):
+                self.passed_to("__contains__", value, left)
                 if not isinstance(value, Instance) or drivers.number_of(value.kind) is None:
                     continue
                 if isinstance(target.operator, cst.In | cst.NotIn):
@@ -245,7 +247,8 @@ class Expressions(Containers):
     ) -> Values:
         base, names = arguments[0][1], arguments[1][1]
         found: Values = NOTHING
-        known = [value.text for value in names if isinstance(value, Text)]
+        texts = (value.text for value in names if isinstance(value, Text))
+        known = [text for text in texts if text.isidentifier()]
         for name in known:
             found |= self.read(node, base, name, env)
         if not known and one(Instance("flask.testing.FlaskClient")) & base:
@@ -293,8 +296,8 @@ class Expressions(Containers):
         elif node.value is not None:
             given = self.evaluate(node.value, env)
         if not given <= function.yields:
-            function.yields |= given
-            self.changed = True
+            before, function.yields = function.yields, merged(function.yields | given)
+            self.changed |= function.yields != before
         return NOTHING
 
 

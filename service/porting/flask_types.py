@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Network
 from pathlib import PurePath
 from uuid import UUID
 
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.exceptions import HTTPException
 
 from .values import DATA, NOTHING, External, Instance, Many, Row, Values, one, something_of
@@ -99,7 +99,7 @@ PYTEST_FIXTURES = {
 _DATA = (
     *(str, bytes, bytearray, memoryview, int, float, complex, list, dict, set, tuple, range, slice),
     *(date, datetime, time, timedelta, Decimal, UUID, IPv4Address, IPv6Network, PurePath),
-    *(BufferedRandom, TextIOWrapper, Exception, HTTPException, MultiDict),
+    *(BufferedRandom, TextIOWrapper, Exception, HTTPException, Headers, MultiDict),
 )
 OF_DATA = {name for kind in _DATA for name in dir(kind)}
 """What numbers, texts and other plain data have by way of attributes."""

@@ -9,7 +9,7 @@ import libcst as cst
 from .attributes import Attributes
 from .environment import Environment
 from .program import Class, Function, Program, Site
-from .values import Object, Proxied, Values
+from .values import Object, Proxied, Value, Values
 
 IMPLICIT = "implicit"
 """The role of a site where nothing is called in words."""
@@ -73,6 +73,12 @@ class Implicit(Attributes):
                     if isinstance(kept, Object):
                         methods |= {*self.methods(kept.of, "__set__")}
                 self._calls(node, env, methods)
+
+    def passed_to(self, name: str, value: Value, given: Values) -> None:
+        """Bind what an operator passes to a special method of an object."""
+        for method in self.methods(value.of, name) if isinstance(value, Object) else ():
+            for param in method.names[1:2]:
+                self.changed |= method.bind(param, given)
 
     def _calls(self, node: cst.CSTNode, env: Environment, functions: set[Function]) -> None:
         if functions:

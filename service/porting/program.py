@@ -9,7 +9,7 @@ from pathlib import Path
 
 import libcst as cst
 
-from .values import NOTHING, Value, Values
+from .values import NOTHING, Value, Values, merged
 
 
 class Scope:
@@ -31,8 +31,9 @@ class Scope:
             return True
         if values <= before:
             return False
-        self.bindings[name] = before | values
-        return True
+        together = merged(before | values)
+        self.bindings[name] = together
+        return together != before
 
 
 class Module(Scope):

@@ -10,6 +10,7 @@ import libcst as cst
 from . import flask_types as types
 from .definitions import Definitions
 from .environment import Environment
+from .implicit import is_special
 from .program import Block, Function, Program
 from .registration import (
     CALLBACK,
@@ -33,6 +34,7 @@ from .values import (
     Type,
     Values,
     items,
+    merged,
     one,
     routines,
     something_of,
@@ -111,6 +113,8 @@ class Evaluation(Definitions):
                 found |= one(Instance(kind))
         if not found and function.roles:
             found = self._given(function, name)
+        if not found and is_special(function.name) and not function.bindings.get(name):
+            found = DATA  # nothing but what operators pass
         return found
 
     def _given(self, function: Function, name: str) -> Values:
@@ -305,8 +309,8 @@ class Evaluation(Definitions):
 
     def returned(self, function: Function, values: Values) -> None:
         if not values <= function.returns:
-            function.returns |= values
-            self.changed = True
+            before, function.returns = function.returns, merged(function.returns | values)
+            self.changed |= function.returns != before
 
 
 def _is_given_by_wrapper(function: Function, name: str) -> bool:

@@ -160,7 +160,25 @@ def many(values: Values) -> Values:
         for value in values
         if not isinstance(value, Text) or len(values) < 40
     }
-    return one(Many(frozenset(shallow)))
+    return one(Many(merged(frozenset(shallow))))
+
+
+def merged(values: Values) -> Values:
+    """The same with one container for all, so that what grows in a loop stays small."""
+    containers = [value for value in values if isinstance(value, Many)]
+    rows: dict[int, list[Row]] = {}
+    for value in values:
+        if isinstance(value, Row):
+            rows.setdefault(len(value.places), []).append(value)
+    if len(containers) < 2 and all(len(same) < 2 for same in rows.values()):
+        return values
+    found = {value for value in values if not isinstance(value, Many | Row)}
+    if containers:
+        found.add(Many(merged(NOTHING.union(*(each.items for each in containers)))))
+    for same in rows.values():
+        places = zip(*(row.places for row in same), strict=True)
+        found.add(Row(tuple(merged(NOTHING.union(*place)) for place in places)))
+    return frozenset(found)
 
 
 def _deep(value: Many | Row) -> bool:
