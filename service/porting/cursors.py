@@ -278,7 +278,7 @@ class FunctionQueries(Transactions):
         except NotLiteral as error:
             self.q.refuse(execute, f"SQL is left as it is: {error}")
             return
-        self.writes.count += sql.writes
+        self.writes.count += 2 if sql.locks else sql.writes
         if sql.writes:
             self.writes.calls.append(execute)
         name = self._fresh_name()

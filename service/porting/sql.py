@@ -12,6 +12,11 @@ _PERCENT = re.compile(r"%s|%\(")
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _IN_TUPLE = re.compile(r"\bIN\s+%s", re.IGNORECASE)
 _LOCKING = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+|KEY\s+)?(?:UPDATE|SHARE)\b", re.IGNORECASE)
+_CHANGING = re.compile(
+    r"\b(?:lo_\w+|pg_notify|pg_(?:try_)?advisory_xact_lock(?:_shared)?|set_config)\s*\(",
+    re.IGNORECASE,
+)
+"""Functions whose effect is a transaction's."""
 _READING = re.compile(r"\s*(?:SELECT|VALUES|SHOW|TABLE|EXPLAIN)\b", re.IGNORECASE)
 
 
@@ -26,6 +31,7 @@ class Statement:
         node: the string, rewritten.
         arguments: what to pass after it.
         writes: whether it may change something.
+        locks: whether what it does lasts as long as its transaction, whatever comes after it.
     """
 
     def __init__(self, sql: cst.BaseExpression, given: cst.BaseExpression | None) -> None:
@@ -36,7 +42,8 @@ class Statement:
         self._has_arguments = given is not None
         self._check(text)
         self.node = self._rewritten(sql)
-        self.writes = not _READING.match(text) or bool(_LOCKING.search(text))
+        self.locks = bool(_LOCKING.search(text) or _CHANGING.search(text))
+        self.writes = self.locks or not _READING.match(text)
         self.arguments = self._arguments(given)
 
     def _check(self, text: str) -> None:

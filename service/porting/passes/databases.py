@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import libcst as cst
 import libcst.matchers as m
+from asyncpg import exceptions
 
 from service.porting.idiom import Kept
 from service.porting.nodes import called, dotted
@@ -25,15 +26,10 @@ _OF_PSYCOPG = m.Attribute(
 _ERRORS = {
     "Error": "PostgresError",
     "DatabaseError": "PostgresError",
-    "DataError": "DataError",
     "IntegrityError": "IntegrityConstraintViolationError",
     "ProgrammingError": "SyntaxOrAccessError",
-    "UniqueViolation": "UniqueViolationError",
-    "ForeignKeyViolation": "ForeignKeyViolationError",
-    "NotNullViolation": "NotNullViolationError",
-    "CheckViolation": "CheckViolationError",
 }
-"""asyncpg's names of what psycopg raises."""
+"""asyncpg's names of what psycopg raises, unless it is the same, with `Error`."""
 
 
 def replace_openers(plan: Plan) -> None:
@@ -166,7 +162,8 @@ def _catch(plan: Plan) -> None:
 
 def _rename_error(plan: Plan, where: Scope, part: cst.CSTNode | None, name: str) -> None:
     assert part is not None
-    new = _ERRORS.get(name)
+    names = [found for found in (_ERRORS.get(name), f"{name}Error", name) if found]
+    new = next((found for found in names if hasattr(exceptions, found)), None)
     if new is None:
         plan.hand(where, part, f"asyncpg has another name for {name}: see asyncpg.exceptions")
         return
