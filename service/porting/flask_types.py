@@ -145,6 +145,7 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "flask.typing.TestClientProtocol": _CLIENT,
     "flask.views.MethodView": "flask.views.MethodView",
     "flask.wrappers.response.Response": _RESPONSE,
+    "service.porting.runtime.copy_current_request_context": "flask.copy_current_request_context",
     "service.porting.runtime.stream_with_context": "flask.stream_with_context",
     "werkzeug.test.Client": _CLIENT,
     "werkzeug.test.TestResponse": _RESPONSE,

@@ -12,6 +12,7 @@ from .implicit import IMPLICIT
 from .libraries import may_wait
 from .program import Function, Site
 from .registration import (
+    APP_COMMAND,
     CALLBACK,
     ON_THE_LOOP,
     is_transparent,
@@ -137,6 +138,8 @@ class Handing(Expressions):
     def take_role(self, function: Function, role: str, node: cst.CSTNode, path: str = "") -> None:
         """Note who calls a function from outside."""
         function.roles.add(role)
+        if path.endswith(".cli.add_command"):
+            function.roles.add(APP_COMMAND)
         if "context_processor" in path and "shell" not in path:
             function.roles.add("context processor")
         if role in {CALLBACK, ON_THE_LOOP}:

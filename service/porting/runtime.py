@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from contextvars import copy_context
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from quart import Request, Response, current_app
+from quart import Request, Response, current_app, has_request_context
 from quart.globals import _cv_request
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _NOT_JSON = (
@@ -46,6 +47,26 @@ async def quart_response(response: Response | WerkzeugResponse) -> Response:
     if not isinstance(response, WerkzeugResponse):
         return response
     return current_app.response_class(response.get_data(), response.status_code, response.headers)
+
+
+def copy_current_request_context(function: Callable[P, T]) -> Callable[P, T]:
+    """A plain function with the current request at hand, for threads of one's own, as Flask's.
+
+    Quart's is a coroutine function, which a thread cannot call. What waits for connections in the
+    function must end before the request does.
+
+    Raises:
+        RuntimeError: there is no request.
+    """
+    if not has_request_context():
+        raise RuntimeError("there is no request whose context could be copied")
+    context = copy_context()
+
+    @wraps(function)
+    def in_context(*args: P.args, **kwargs: P.kwargs) -> T:
+        return context.copy().run(function, *args, **kwargs)
+
+    return in_context
 
 
 def stream_with_context(streamed: Any) -> Any:

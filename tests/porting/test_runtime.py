@@ -6,10 +6,11 @@ import asyncio
 import threading
 from collections.abc import Iterator
 
+import pytest
 from quart import Quart, Response, request
 
-from service.connections import Connections
-from service.porting.runtime import run_apart, stream_with_context
+from service.connections import Connections, run
+from service.porting.runtime import copy_current_request_context, run_apart, stream_with_context
 
 
 def make_app() -> Quart:
@@ -70,3 +71,28 @@ async def test_waiting_apart_has_the_context_and_a_loop_of_its_own() -> None:
         path, loop = run_apart(found())
     assert path == "/here"
     assert loop is not asyncio.get_running_loop()
+
+
+async def test_a_thread_of_ones_own_has_the_request_that_was_copied() -> None:
+    app = make_app()
+
+    @app.post("/")
+    def index() -> list[object]:
+        found: list[object] = []
+
+        @copy_current_request_context
+        def read(word: str) -> None:
+            found.append([word, request.path, run(request.get_json())])
+
+        thread = threading.Thread(target=read, args=("given",))
+        thread.start()
+        thread.join()
+        return found
+
+    response = await app.test_client().post("/", json={"number": 3})
+    assert await response.get_json() == [["given", "/", {"number": 3}]]
+
+
+def test_without_a_request_no_context_is_copied() -> None:
+    with pytest.raises(RuntimeError, match="no request"):
+        copy_current_request_context(make_app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydoc import locate
 
 from service.porting.flask_types import PROXY
-from service.porting.plan import Plan
+from service.porting.plan import COPY_CONTEXT, Plan
 from service.porting.program import Function
 from service.porting.registration import ON_THE_LOOP, TEMPLATE, is_transparent, role_of
 from service.porting.unseen import is_awaited
@@ -13,6 +13,9 @@ from service.porting.values import External, Instance
 
 _LIBRARIES = {"blinker", "flask", "itsdangerous", "jinja2", "json", "logging", "werkzeug"}
 """Libraries that call what they are given, or what inherits from them, wherever they are used."""
+
+_HARMLESS = {PROXY, f"flask.{COPY_CONTEXT}"}
+"""What does not call by itself: whoever uses what comes of it does."""
 
 
 def calls_on_the_loop(plan: Plan, function: Function) -> str:
@@ -30,7 +33,7 @@ def calls_on_the_loop(plan: Plan, function: Function) -> str:
         starts = plan.colours.tolerates_blocking(owner) or owner in plan.colours.factories
         if function in site.escaping and starts and not site.where.module.is_test:
             for path in sorted(site.paths):
-                if path.partition(".")[0] in _LIBRARIES and path != PROXY:
+                if path.partition(".")[0] in _LIBRARIES and path not in _HARMLESS:
                     return path
     return ""
 
@@ -56,7 +59,7 @@ def _decorated(function: Function) -> str:
         for value in by:
             path = value.path if isinstance(value, External) else ""
             path = value.kind if isinstance(value, Instance) else path
-            known = path.partition(".")[0] in _LIBRARIES
+            known = path.partition(".")[0] in _LIBRARIES and path not in _HARMLESS
             if known and not role_of(path) and not is_transparent(path):
                 return path.removesuffix("()").replace(".?", "")
     return ""

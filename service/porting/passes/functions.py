@@ -10,7 +10,15 @@ import libcst.matchers as m
 from service.porting.nodes import body_of, dotted, statement, with_keyword, wrapped
 from service.porting.plan import RUNNING, Plan, paths
 from service.porting.program import Class, Function
-from service.porting.registration import COMMAND, CONTEXT_MANAGER, HOOK, RECEIVER, TEMPLATE, VIEW
+from service.porting.registration import (
+    APP_COMMAND,
+    COMMAND,
+    CONTEXT_MANAGER,
+    HOOK,
+    RECEIVER,
+    TEMPLATE,
+    VIEW,
+)
 from service.porting.report import Kind
 
 from .blocks import bound_by
@@ -18,6 +26,7 @@ from .callbacks import calls_on_the_loop, is_called_by_python
 
 _UNITTEST = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown"}
 _REMOVED = {"flask.cli.with_appcontext"}
+_IN_CONTEXT = {*_REMOVED, "flask.cli.pass_script_info"}
 
 
 def define_functions(plan: Plan) -> None:
@@ -190,7 +199,7 @@ def _in_context(rest: list[cst.BaseStatement]) -> cst.IndentedBlock:
 
 def _has_context(function: Function) -> bool:
     """Whether Flask runs the command in an app context."""
-    return any(
+    return APP_COMMAND in function.roles or any(
         path in _REMOVED or ".cli.command" in path or "AppGroup.command" in path
         for values in function.decorators
         for path in paths(values)
@@ -200,9 +209,13 @@ def _has_context(function: Function) -> bool:
 def _keep_context(plan: Plan, function: Function) -> None:
     """Flask's `app.cli.command` enters the app context by itself; Quart's has to be told."""
     node = function.node
+    edits = plan.edits(function.module)
     every = {path for values in function.decorators for path in paths(values)}
-    if not isinstance(node, cst.FunctionDef) or "flask.cli.pass_script_info" in every:
+    if not isinstance(node, cst.FunctionDef) or every & _IN_CONTEXT:
         return
+    if APP_COMMAND in function.roles:
+        added = cst.Decorator(cst.Name(edits.need("quart.cli", "with_appcontext")))
+        edits.change(node, lambda old: old.with_changes(decorators=[*old.decorators, added]))
     for decorator, values in zip(reversed(node.decorators), function.decorators, strict=True):
         found = paths(values)
         if not any(".cli.command" in path or "AppGroup.command" in path for path in found):
@@ -212,7 +225,7 @@ def _keep_context(plan: Plan, function: Function) -> None:
             arg.keyword and arg.keyword.value == "with_appcontext" for arg in call.args
         ):
             continue
-        plan.edits(function.module).change(call, _with_context)
+        edits.change(call, _with_context)
 
 
 def _with_context(call: cst.Call) -> cst.Call:

@@ -12,11 +12,15 @@ from service.porting.awaitables import RENAMED
 from service.porting.libraries import EXTENSIONS, extension
 from service.porting.nodes import as_dotted, dotted, text_of
 from service.porting.passes.streams import streaming_plainly
-from service.porting.plan import RUNNING, STREAM, TESTING, Plan
+from service.porting.plan import COPY_CONTEXT, RUNNING, STREAM, TESTING, Plan
 from service.porting.program import Module
 from service.porting.rewriter import Edits
 
-_OURS = {"FlaskClient": (TESTING, "PortedClient"), STREAM: (RUNNING, STREAM)}
+_OURS = {
+    "FlaskClient": (TESTING, "PortedClient"),
+    COPY_CONTEXT: (RUNNING, COPY_CONTEXT),
+    STREAM: (RUNNING, STREAM),
+}
 """What ported code imports from here."""
 _NOT_AS_THEY_WERE = {
     "get_template_attribute": "Quart's templates have no module: call the macro in a template",
@@ -116,7 +120,10 @@ class _Imports(cst.CSTVisitor):
                 self.plan.hand(self.module, node, f"a dynamic import {what}: look at it yourself")
 
     def visit_Attribute(self, node: cst.Attribute) -> None:
-        if isinstance(node.value, cst.Name) and node.attr.value in RENAMED:
+        if dotted(node) in {f"flask.{COPY_CONTEXT}", f"quart.{COPY_CONTEXT}"}:
+            name = self.edits.need(RUNNING, COPY_CONTEXT)
+            self.edits.change(node, _to(cst.Name(name)))
+        elif isinstance(node.value, cst.Name) and node.attr.value in RENAMED:
             values = self.module.bindings.get(node.value.value, frozenset())
             if any(getattr(value, "path", None) in {"flask", "flask.testing"} for value in values):
                 self.edits.change(node.attr, _named(RENAMED[node.attr.value]))
