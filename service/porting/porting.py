@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copymode
+from tokenize import detect_encoding
 
 from .colouring import Colours
 from .connections import find_idiom
@@ -95,13 +95,13 @@ class Port:
 
 
 def _write(written: Path, text: str, path: Path) -> None:
-    """Write what is to take a file's place, with its permissions and its mark of UTF-8."""
+    """Write what is to take a file's place, with its permissions and its encoding."""
     if not path.exists():
         written.write_bytes(text.encode())
         return
     with path.open("rb+") as before:  # which fails if it may not be written
-        mark = BOM_UTF8 if before.read(len(BOM_UTF8)) == BOM_UTF8 else b""
-    written.write_bytes(mark + text.encode())
+        encoding = detect_encoding(before.readline)[0] if path.suffix == ".py" else "utf-8"
+    written.write_bytes(text.encode(encoding))
     copymode(path, written)
 
 
@@ -155,12 +155,20 @@ def _report_on_input(plan: Plan) -> None:
     for name in sorted(names.keys() - {*kept, *_bare(kept)}):
         reason = f"--map {name}: no connection is kept by this name"
         plan.report.tell_of_file(".", Kind.NOTE, reason)
+    if not any(_is_of_flask(module) for module in plan.program.modules.values()):
+        plan.report.tell_of_file(
+            ".", Kind.NOTE, "no file here imports Flask: nothing is to be done"
+        )
     for path, reason in plan.program.unparsed:
         plan.report.tell_of_file(path.as_posix(), Kind.HAND, f"cannot be parsed: {reason}")
 
 
 def _bare(names: Iterable[str]) -> set[str]:
     return {name.lstrip("_") for name in names}
+
+
+def _is_of_flask(module: Module) -> bool:
+    return "flask" in module.source or "quart" in module.source
 
 
 def _decided(program: Program, report: Report, names: dict[str, str], left: set[Module]) -> Plan:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tokenize import detect_encoding
 
 import libcst as cst
 
@@ -40,9 +41,11 @@ def read(root: Path, tell: Callable[[int, int], None] = lambda done, of: None) -
     program = Program(top, {})
     for number, path in enumerate(paths, 1):
         try:
-            source = path.read_bytes().decode("utf-8-sig")
-            module = Module(path.relative_to(top), _module_name(top, path), source)
-        except (cst.ParserSyntaxError, UnicodeDecodeError, RecursionError) as error:
+            name = _module_name(top, path)
+            if name in program.modules:  # as app.py and src/app.py: both cannot be imported by it
+                name = path.relative_to(top).with_suffix("").as_posix().replace("/", ".")
+            module = Module(path.relative_to(top), name, _text(path))
+        except (cst.ParserSyntaxError, UnicodeDecodeError, SyntaxError, RecursionError) as error:
             program.unparsed.append((path.relative_to(top), _first_line(error)))
         else:
             program.modules[module.name] = module
@@ -63,6 +66,13 @@ def template_words(program: Program) -> set[str]:
         for expression in _EXPRESSION.findall(text)
         for word in _WORD.findall(expression)
     }
+
+
+def _text(path: Path) -> str:
+    """A module's source, in the encoding that it names."""
+    with path.open("rb") as file:
+        encoding, _ = detect_encoding(file.readline)
+    return path.read_bytes().decode(encoding)
 
 
 def files(root: Path) -> Iterator[Path]:

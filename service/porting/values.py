@@ -172,7 +172,7 @@ def merged(values: Values) -> Values:
             rows.setdefault(len(value.places), []).append(value)
     if len(containers) < 2 and all(len(same) < 2 for same in rows.values()):
         return values
-    found = {value for value in values if not isinstance(value, Many | Row)}
+    found: set[Value] = {value for value in values if not isinstance(value, Many | Row)}
     if containers:
         found.add(Many(merged(NOTHING.union(*(each.items for each in containers)))))
     for same in rows.values():

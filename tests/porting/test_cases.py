@@ -88,3 +88,13 @@ def test_of_one_file_only_that_changes(tmp_path: Path) -> None:
 def test_a_name_that_nothing_is_mapped_from_is_told(tmp_path: Path) -> None:
     found = port(project(tmp_path, {"app.py": "import flask\n"}), {"db": "main"})
     assert [line.kind for line in found.report.lines()] == ["note"]
+
+
+def test_another_encoding_stays_and_so_does_what_it_means(tmp_path: Path) -> None:
+    head = "# -*- coding: latin-1 -*-\n"
+    source = head + "from flask import Flask\n\napp = Flask(__name__)  # \xfc\n"
+    (tmp_path / "app.py").write_bytes(source.encode("latin-1"))
+    port(tmp_path).write()
+    after = (tmp_path / "app.py").read_bytes().decode("latin-1")
+    assert after.startswith(head)
+    assert "app = Quart(__name__)  # \xfc\n" in after

@@ -20,6 +20,11 @@ _OPENED = {
     "flask.Blueprint.open_resource": "root_path",
     "flask.Flask.open_instance_resource": "instance_path",
 }
+_OF_WERKZEUG = {
+    "exclude_patterns", "extra_files", "load_dotenv", "passthrough_errors", "processes",
+    "reloader_interval", "reloader_type", "request_handler", "static_files", "threaded",
+    "use_debugger", "use_evalex",
+}  # fmt: skip
 _GONE = {
     "flask.Request.stream": "read request.body instead, with `async for`",
     "flask.Request.remote_user": "an ASGI request has none: see request.authorization",
@@ -59,6 +64,8 @@ def _call(plan: Plan, site: Site) -> None:
             plan.hand(
                 site.where, node, "ensure_async returns a coroutine function: await its calls"
             )
+    if "flask.Flask.run" in site.paths:
+        _tell_of_running(plan, site, node)
     can_await = plan.colours.is_async(plan.colours.owner(site))
     rendering = can_await and "jinja2.Template.render" in site.paths
     if rendering and isinstance(node.func, cst.Attribute):
@@ -66,6 +73,15 @@ def _call(plan: Plan, site: Site) -> None:
         edits.change(node, awaited)
     if "sqlite3.connect" in site.paths:
         _share_between_threads(plan, site, node)
+
+
+def _tell_of_running(plan: Plan, site: Site, node: cst.Call) -> None:
+    """Quart's own server, for development, takes other arguments than Werkzeug's."""
+    given = {arg.keyword.value for arg in node.args if arg.keyword is not None}
+    if "ssl_context" in given:
+        plan.hand(site.where, node, "app.run takes certfile and keyfile instead of ssl_context")
+    if ignored := sorted(given & _OF_WERKZEUG):
+        plan.note(site.where, node, f"app.run ignores {', '.join(ignored)}")
 
 
 def _opened(of: str) -> Callable[[cst.Call], cst.BaseExpression]:

@@ -28,10 +28,11 @@ def rewrite_files(plan: Plan) -> None:
         edits = plan.edits(site.where.module)
         if "flask.send_from_directory" in site.paths:
             _rename(plan, site, node, _IN_DIRECTORY)
-            if node.args and not _is_rooted(node.args[0].value):
+            directory = _argument(node, "directory")
+            if directory is not None and not _is_rooted(directory.value):
                 edits.need("os")
                 app = edits.need("quart", "current_app")
-                edits.change(node.args[0], _rooted(app))
+                edits.change(directory, _rooted(app))
         elif "flask.send_file" in site.paths:
             _rename(plan, site, node, _RENAMED)
             if node.args and _is_relative(node.args[0].value):
@@ -42,6 +43,15 @@ def rewrite_files(plan: Plan) -> None:
             for arg in node.args:
                 if arg.keyword is not None and arg.keyword.value == "direct_passthrough":
                     edits.change(arg, lambda old: cst.RemoveFromParent())
+
+
+def _argument(node: cst.Call, name: str) -> cst.Arg | None:
+    """The first argument, however it is given."""
+    for number, arg in enumerate(node.args):
+        named = arg.keyword is not None and arg.keyword.value == name
+        if named or (number == 0 and arg.keyword is None and not arg.star):
+            return arg
+    return None
 
 
 def _rename(plan: Plan, site: Site, node: cst.Call, names: dict[str, str]) -> None:
