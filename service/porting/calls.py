@@ -9,7 +9,7 @@ from . import flask_types as types
 from .environment import Environment
 from .handing import Arguments, Handing
 from .narrowing import opened_for
-from .program import Class, Function, Scope, Site
+from .program import Class, Function, Program, Scope, Site
 from .registration import (
     TEMPLATE,
     is_transparent,
@@ -88,6 +88,10 @@ _SAME_AS_ARGUMENT = {
 class Calls(Handing):
     """The evaluation of calls."""
 
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self._calls_of_round: dict[tuple[Values, tuple[tuple[str, Values], ...]], Values] = {}
+
     def call(
         self, node: cst.CSTNode, called: Values, arguments: Arguments, env: Environment
     ) -> Values:
@@ -101,11 +105,11 @@ class Calls(Handing):
                 self.leak(items(values), node, env)
         if any(External("asyncio.run") in values for _, values in arguments):
             self._mark_awaited(node)
-        for value in ordered(called):
-            if isinstance(value, Routine):
-                site.functions.add(value.function)
-                found |= self.call_function(value, arguments)
-            elif isinstance(value, Type):
+        routines_called = frozenset(each for each in called if isinstance(each, Routine))
+        site.functions.update(each.function for each in routines_called)
+        found |= self._call_functions(routines_called, arguments)
+        for value in ordered(called - routines_called):
+            if isinstance(value, Type):
                 found |= self._construct(site, value.of, arguments, env)
             elif isinstance(value, Object):
                 for method in self.methods(value.of, "__call__"):
@@ -119,6 +123,19 @@ class Calls(Handing):
             site.unresolved = True
             self._escape(site, arguments)
         return found
+
+    def _call_functions(self, called: Values, arguments: Arguments) -> Values:
+        """What functions may return; many at once, as in a table, are called once in a round."""
+        key = (called, tuple(arguments))
+        known = self._calls_of_round.get(key)
+        if known is None:
+            known = NOTHING
+            for value in ordered(called):
+                if isinstance(value, Routine):
+                    known |= self.call_function(value, arguments)
+            if len(called) > 1:
+                self._calls_of_round[key] = known
+        return known
 
     def call_function(self, routine: Routine, arguments: Arguments) -> Values:
         function = routine.function

@@ -55,6 +55,7 @@ class Colours:
         self.bridged: set[Function] = set()
         self.reasons: dict[Function, tuple[cst.CSTNode, str]] = {}
         self.factories: set[Function] = set()
+        self._always = {each for each in program.functions.values() if each.was_async}
         self._hopping: set[Function] = set()
         """Those in tests and commands that call a bridged function, which takes a thread."""
         self._sites: dict[Function | Module, list[Site]] = defaultdict(list)
@@ -108,7 +109,8 @@ class Colours:
         )
 
     def _calls_async(self, site: Site) -> bool:
-        return any(self.is_async(function) for function in site.functions)
+        asynchronous = (self.asynchronous, self._always)
+        return any(not site.functions.isdisjoint(functions) for functions in asynchronous)
 
     def is_mixed(self, site: Site) -> bool:
         """Whether a call may reach coroutine functions and plain ones."""

@@ -73,6 +73,7 @@ class Evaluation(Definitions):
         program.reads.clear()
         program.consumed.clear()
         self._special.clear()
+        self._calls_of_round.clear()
         for function in program.functions.values():
             function.pins.clear()
             pin_by_name(function)
