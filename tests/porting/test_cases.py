@@ -98,3 +98,9 @@ def test_another_encoding_stays_and_so_does_what_it_means(tmp_path: Path) -> Non
     after = (tmp_path / "app.py").read_bytes().decode("latin-1")
     assert after.startswith(head)
     assert "app = Quart(__name__)  # \xfc\n" in after
+
+
+def test_each_route_counts_once_whatever_decorates_it(tmp_path: Path) -> None:
+    case = CASES["decorators_with_partial"]
+    routes = port(project(tmp_path, case.before)).report.routes
+    assert (routes.ported, routes.left_sync, routes.by_hand) == (3, 0, 0)
