@@ -76,9 +76,9 @@ class Containers(Implicit):
         """Put values into the container that an expression stands for, wherever it is kept."""
         kept = self.evaluate(container, env)
         self.program.kept |= routines(added)
+        self.leak(added, node, env)
         if not added or added <= items(kept):
             return
-        self.leak(added, node, env)
         grown = kept | many(added | items(kept))
         if isinstance(container, cst.Name):
             self.change(env, container.value, grown)
