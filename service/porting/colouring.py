@@ -15,7 +15,7 @@ from .awaitables import AWAITABLE, ENTERED
 from .drivers import plain
 from .idiom import Idiom
 from .implicit import IMPLICIT
-from .libraries import may_wait, may_wait_entered
+from .libraries import may_wait, may_wait_elsewhere, may_wait_entered
 from .program import Block, Function, Module, Program, Site
 from .registration import AWAITS, COMMAND, CONTEXT_MANAGER, FIXTURE, HOOK, RECEIVER, TEST, VIEW
 from .unseen import pin_what_is_called_unseen
@@ -55,6 +55,8 @@ class Colours:
         self.bridged: set[Function] = set()
         self.reasons: dict[Function, tuple[cst.CSTNode, str]] = {}
         self.factories: set[Function] = set()
+        self._waiting: set[Function] = set()
+        """Those in tests that wait for other threads, or call one that does."""
         self._always = {each for each in program.functions.values() if each.was_async}
         self._hopping: set[Function] = set()
         """Those in tests and commands that call a bridged function, which takes a thread."""
@@ -65,6 +67,7 @@ class Colours:
             for function in site.functions:
                 self._callers[function].append(site)
         self._pin_more()
+        self._find_waiting()
         self._decide()
 
     def owner(self, site: Site) -> Owner:
@@ -135,6 +138,12 @@ class Colours:
             return "this call cannot be resolved"
         return None
 
+    def keeps_others_waiting(self, site: Site) -> bool:
+        """Whether a coroutine function of a test waits for a thread that may need the loop."""
+        return (
+            site.where.module.is_test and self.is_async(self.owner(site)) and _waits_elsewhere(site)
+        )
+
     def tolerates_blocking(self, owner: Owner) -> bool:
         """Whether nobody else is kept waiting there: in a test, a command, or at start-up."""
         if isinstance(owner, Module | Block):
@@ -159,6 +168,18 @@ class Colours:
                 function.pins.setdefault("an app factory is called without await", function.node)
             if function.name in _UNITTEST_SYNC and function.module.is_test:
                 function.pins.setdefault(f"{function.name} cannot be async", function.node)
+
+    def _find_waiting(self) -> None:
+        """Find those that must not keep the event loop, once a coroutine function calls them."""
+        sites = [site for site in self.program.sites.values() if site.where.module.is_test]
+        grown = True
+        while grown:
+            size = len(self._waiting)
+            for site in sites:
+                calls = site.role == "call" and not self._waiting.isdisjoint(site.functions)
+                if isinstance(site.where, Function) and (calls or _waits_elsewhere(site)):
+                    self._waiting.add(site.where)
+            grown = len(self._waiting) > size
 
     def _decide(self) -> None:
         for function in self.program.functions.values():
@@ -210,6 +231,9 @@ class Colours:
                     if isinstance(owner, Function):
                         grown |= self._join(owner)
                     grown |= self._same_at(site)
+                if self.is_async(self.owner(site)):
+                    for function in site.functions & self._waiting:
+                        grown |= self._join(function)
             for function, others in self.program.aliases.items():
                 if any(self.is_async(other) for other in others):
                     grown |= self._join(function)
@@ -301,6 +325,11 @@ class Colours:
 def _place(function: Function) -> tuple[str, str]:
     """An order that is the same every time."""
     return function.module.name, function.label
+
+
+def _waits_elsewhere(site: Site) -> bool:
+    known = site.role == "call" and not site.functions
+    return known and any(may_wait_elsewhere(path) for path in site.paths)
 
 
 def _is_factory(function: Function) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 _RUNNING_LOOPS = ("asyncio.run", "asyncio.?.run_until_complete", "asyncio.?.run_forever")
@@ -36,7 +37,14 @@ _WAITING_FOR_THREADS = {
     "__iter__", "acquire", "as_completed", "get", "join", "map", "put", "result", "shutdown",
     "wait", "wait_for",
 }  # fmt: skip
-
+_WAITING_ON_ANY_THREAD = re.compile(
+    r"concurrent\..*\.(exception|result|shutdown|wait)"
+    r"|queue\.\w+\.(get|join|put)"
+    r"|threading\..*\.join"
+    r"|threading\.(Barrier|Event)\.wait"
+    r"|time\.sleep"
+)
+"""Of what waits for other threads: what means the same on whichever thread it is called."""
 
 NOT_WAITING = {
     "PIL",
@@ -177,6 +185,11 @@ def _waits_for_threads(path: str) -> bool:
     """Whether this waits for another thread, or for an event loop of its own."""
     library, _, rest = path.partition(".")
     return library in _BETWEEN_THREADS and rest.rpartition(".")[2] in _WAITING_FOR_THREADS
+
+
+def may_wait_elsewhere(path: str) -> bool:
+    """Whether this waits while other threads go on, and may be called in a thread of its own."""
+    return _WAITING_ON_ANY_THREAD.fullmatch(path) is not None
 
 
 def may_wait_entered(kind: str) -> bool:

@@ -34,6 +34,13 @@ def wrapped(function: str, node: cst.BaseExpression) -> cst.Call:
     return called(function, inner).with_changes(lpar=node.lpar, rpar=node.rpar)
 
 
+def in_a_thread(node: cst.Call) -> cst.BaseExpression:
+    """`await asyncio.to_thread(function, arguments)` for the call."""
+    thread = called("asyncio.to_thread")
+    args = [cst.Arg(node.func), *node.args]
+    return awaited(thread.with_changes(args=args, lpar=node.lpar, rpar=node.rpar))
+
+
 def in_parentheses(node: Expression) -> Expression:
     """The same in parentheses, if it has none."""
     return node if node.lpar else node.with_changes(**_PARENS)

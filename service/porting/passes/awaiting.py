@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import libcst as cst
 
-from service.porting.nodes import awaited, body_of, called, wrapped
+from service.porting.nodes import awaited, body_of, called, in_a_thread, wrapped
 from service.porting.plan import RUN, RUN_APART, RUNNING, RUNTIME, Plan
 from service.porting.program import Function, Site
 from service.porting.registration import HOOK, VIEW
@@ -50,6 +50,9 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     elif isinstance(node, cst.Call) and colours.is_mixed(site) and colours.needs(site):
         current_app = edits.need("quart", "current_app")
         edits.change(node, _bridged(f"{current_app}.ensure_async", edits.need(RUNTIME, RUN)))
+    elif isinstance(node, cst.Call) and colours.keeps_others_waiting(site):
+        edits.need("asyncio")
+        edits.change(node, in_a_thread)
     elif colours.needs(site) and not _is_consuming(plan, site):
         edits.change(node, waiting(plan, site))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import libcst as cst
 
-from service.porting.nodes import awaited, called, dotted, with_keyword
+from service.porting.nodes import called, dotted, in_a_thread, with_keyword
 from service.porting.plan import TESTING, Plan
 from service.porting.program import Site
 
@@ -81,9 +81,4 @@ def _invoke(plan: Plan, site: Site, node: cst.Call) -> None:
         return
     edits = plan.edits(site.where.module)
     edits.need("asyncio")
-    edits.change(node, _in_a_thread)
-
-
-def _in_a_thread(node: cst.Call) -> cst.BaseExpression:
-    function = cst.Arg(node.func)
-    return awaited(called("asyncio.to_thread").with_changes(args=[function, *node.args]))
+    edits.change(node, in_a_thread)
