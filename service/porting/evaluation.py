@@ -208,6 +208,8 @@ class Expressions(Containers):
                 return self._super(arguments, env)
             if node.func.value == "getattr" and len(arguments) > 1:
                 return self._getattr(node, arguments, env)
+            if node.func.value == "hasattr" and len(arguments) > 1:
+                self._hasattr(node, arguments, env)
         elif isinstance(node.func, cst.Attribute) and node.func.attr.value in {"get", "pop"}:
             stored = self._stored_in_g(base, arguments)
             if stored:
@@ -261,6 +263,17 @@ class Expressions(Containers):
         for _, values in arguments[2:]:
             found |= values
         return found
+
+    def _hasattr(
+        self, node: cst.Call, arguments: list[tuple[str, Values]], env: Environment
+    ) -> None:
+        """Note where an attribute that Quart gives an awaitable for would be read, to find it."""
+        for name in arguments[1][1]:
+            if isinstance(name, Text) and any(
+                isinstance(value, External) and self.is_property(value.path)
+                for value in self.attribute(arguments[0][1], name.text)
+            ):
+                self.program.looked_for.add(node)
 
     def _lambda(self, node: cst.Lambda, env: Environment) -> Values:
         return one(Routine(self.function(node, env)))

@@ -252,6 +252,8 @@ class Program:
     """What was put into attributes of objects from outside, such as `g.db`."""
     aliases: dict[Function, set[Function]] = field(default_factory=lambda: defaultdict(set))
     """Functions that stand in for each other, so that they must be of one kind."""
+    looked_for: set[cst.CSTNode] = field(default_factory=set)
+    """Calls of `hasattr` that ask for an attribute which is awaited."""
     consumed: dict[cst.CSTNode, Function] = field(default_factory=dict)
     """Generators that a built-in function is given to go through."""
     statements: dict[cst.CSTNode, cst.SimpleStatementLine] = field(default_factory=dict)

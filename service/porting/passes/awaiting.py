@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import libcst as cst
 
-from service.porting.nodes import awaited, body_of, called, in_a_thread, wrapped
+from service.porting.nodes import awaited, body_of, called, in_a_thread, in_parentheses, wrapped
 from service.porting.plan import RUN, RUN_APART, RUNNING, RUNTIME, Plan
 from service.porting.program import Function, Site
 from service.porting.registration import HOOK, VIEW
@@ -50,6 +50,8 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     elif isinstance(node, cst.Call) and colours.is_mixed(site) and colours.needs(site):
         current_app = edits.need("quart", "current_app")
         edits.change(node, _bridged(f"{current_app}.ensure_async", edits.need(RUNTIME, RUN)))
+    elif node in plan.program.looked_for:
+        edits.change(node, _is_listed)
     elif isinstance(node, cst.Call) and colours.keeps_others_waiting(site):
         edits.need("asyncio")
         edits.change(node, in_a_thread)
@@ -124,6 +126,13 @@ def _read_elsewhere(ensure: str) -> Callable[[cst.Attribute], cst.BaseExpression
         return awaited(cst.Call(reading))
 
     return edit
+
+
+def _is_listed(node: cst.Call) -> cst.Comparison:
+    """Whether an object has an attribute, without reading it."""
+    of, name = node.args[0].value, node.args[1].value
+    listed = cst.ComparisonTarget(cst.In(), called("dir", of))
+    return in_parentheses(cst.Comparison(name, [listed]))
 
 
 def _loop(plan: Plan, site: Site) -> None:
