@@ -10,6 +10,7 @@ import libcst as cst
 from . import flask_types as types
 from .awaitables import AWAITABLE
 from .environment import Environment, Names
+from .flask_attributes import may_have
 from .program import Class, Function, Scope
 from .values import (
     NOTHING,
@@ -130,6 +131,8 @@ class Attributes(Names):
         stored = self.program.stored.get((kind, name))
         if stored is not None:
             return stored
+        if not may_have(kind, name):
+            return NOTHING
         known = types.ATTRIBUTES.get(path)
         if known and not self.is_property(path):
             return one(Instance(known))

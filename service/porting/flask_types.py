@@ -35,6 +35,7 @@ RETURNED = {
     f"{_CLIENT}.?": _RESPONSE,
     f"{_CLIENT}.session_transaction": "flask.testing.SessionTransaction",
     f"{_APP}._get_current_object": _APP,
+    f"{_APP}.config.get": "builtins.?",
     f"{_APP}.app_context": "flask.ctx.AppContext",
     f"{_APP}.ensure_async": "flask.async_function",
     f"{_APP}.finalize_request": _RESPONSE,
@@ -56,6 +57,8 @@ RETURNED = {
     "flask.render_template_string": "builtins.str",
     "flask.send_file": _RESPONSE,
     "flask.send_from_directory": _RESPONSE,
+    "flask.session.get": "builtins.?",
+    "flask.session.pop": "builtins.?",
     "flask.url_for": "builtins.str",
     "jinja2.Environment.from_string": "jinja2.Template",
     "jinja2.Environment.get_template": "jinja2.Template",
@@ -66,6 +69,13 @@ RETURNED = {
     "flask.Files.get": "werkzeug.datastructures.FileStorage",
 }
 """The class of what a call returns, awaited where Quart has it so."""
+
+_HELD = tuple(
+    f"{holder}.{name}"
+    for holder in ("flask.g", f"{_APP}.extensions")
+    for name in ("get", "pop", "setdefault")
+)
+"""Calls that return whatever somebody has put there."""
 
 ATTRIBUTES = {
     f"{_APP}.jinja_env": "jinja2.Environment",
@@ -178,6 +188,8 @@ def returned(path: str) -> Values | None:
     kind = RETURNED.get(path)
     if kind:
         return one(Instance(kind))
+    if path in _HELD:
+        return NOTHING
     if path in {"flask.Files.getlist", "flask.Files.values"}:
         return one(Many(one(Instance("werkzeug.datastructures.FileStorage"))))
     if path == "flask.Files.items":
@@ -187,8 +199,10 @@ def returned(path: str) -> Values | None:
 
 def subscripted(kind: str) -> Values:
     """What `[...]` on an object of this class gives."""
-    if kind == "sys.modules":
+    if kind in {"sys.modules", f"{_APP}.extensions"}:
         return NOTHING
+    if kind in {"flask.session", f"{_APP}.config"}:
+        return DATA
     if kind == "flask.Files":
         return one(Instance("werkzeug.datastructures.FileStorage"))
     return one(something_of(kind))
