@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import libcst as cst
 
+from service.porting.libraries import may_wait
 from service.porting.nodes import awaited, body_of, called, in_a_thread, in_parentheses, wrapped
 from service.porting.plan import RUN, RUN_APART, RUNNING, RUNTIME, Plan
-from service.porting.program import Function, Site
+from service.porting.program import Block, Function, Site
 from service.porting.registration import HOOK, VIEW
+from service.porting.values import NOTHING, Object
 
 
 def await_calls(plan: Plan) -> None:
@@ -94,6 +96,8 @@ def _hops(plan: Plan, site: Site) -> bool:
     owner = plan.colours.owner(site)
     if not plan.colours.is_async(owner):
         return False
+    if isinstance(owner, Block) and _is_of_heirs(plan, site):
+        return True
     if site.through_parameter and any(f.roles & {VIEW, HOOK} for f in site.functions):
         return True
     if "flask.async_function" in site.paths or plan.colours.is_mixed(site):
@@ -101,6 +105,14 @@ def _hops(plan: Plan, site: Site) -> bool:
     return any(function in plan.colours.bridged for function in site.functions) and not any(
         function.is_generator for function in site.functions
     )
+
+
+def _is_of_heirs(plan: Plan, site: Site) -> bool:
+    """Whether it is a method that a library's class has, which others override unseen: a task."""
+    if not isinstance(site.node, cst.Call) or site.functions:
+        return False
+    of = plan.program.values.get(site.node.func, NOTHING)
+    return any(map(may_wait, site.paths)) and any(isinstance(value, Object) for value in of)
 
 
 def _through(ensure: str) -> Callable[[cst.Call], cst.BaseExpression]:
