@@ -35,6 +35,13 @@ async def body(app: Any, path: str = "/") -> str:
     return str(await (await answer).get_data(as_text=True))
 
 
+async def answer_of(app: Any, view: Callable[[], Any]) -> Any:
+    """What the app answers if this is its view, with status and headers."""
+    app.add_url_rule("/", "view", view)
+    answer = app.test_client().get("/")
+    return answer if isinstance(app, flask.Flask) else await answer
+
+
 def as_expected(**expected: Any) -> Callable[[Any], Any]:
     """Run the test for each kind, with what the README says of it."""
     return pytest.mark.parametrize(("kind", "expected"), [*expected.items()])
@@ -150,6 +157,32 @@ def test_the_app_context_of_a_command(kind: str, expected: str) -> None:
 
     app.cli.command("command")(command)
     assert app.test_cli_runner().invoke(args=["command"]).output.strip() == expected
+
+
+@as_expected(Flask="no-cache", Quart="public, max-age=43200", ours="public, max-age=43200")
+async def test_who_may_keep_a_file_that_was_sent(kind: str, expected: str) -> None:
+    app = make(kind)
+
+    async def view() -> Any:
+        return await quart.send_file(__file__)
+
+    asked = (lambda: flask.send_file(__file__)) if kind == "Flask" else view
+    answer = await answer_of(app, asked)
+    assert answer.headers["Cache-Control"] == expected
+    if kind == "Flask":
+        answer.close()
+
+
+@as_expected(Flask=["a=1", "b=2"], Quart=["b=2"], ours=["b=2"])
+async def test_a_header_twice_beside_the_body(kind: str, expected: list[str]) -> None:
+    headers = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+    answer = await answer_of(make(kind), lambda: ("", headers))
+    assert answer.headers.getlist("Set-Cookie") == expected
+
+
+@as_expected(Flask=201, Quart=500, ours=500)
+async def test_a_status_with_its_name(kind: str, expected: int) -> None:
+    assert (await answer_of(make(kind), lambda: ("", "201 CREATED"))).status_code == expected
 
 
 @as_expected(Flask="set in the view", Quart="", ours="")
