@@ -12,6 +12,7 @@ from .narrowing import opened_for
 from .program import Class, Function, Program, Scope, Site
 from .registration import (
     TEMPLATE,
+    is_of_error_handlers,
     is_transparent,
     role_of,
 )
@@ -212,6 +213,8 @@ class Calls(Handing):
         if role is not None:
             for function in routines(everything):
                 self.take_role(function, role, site.node, path)
+            if is_of_error_handlers(path) and len(given) == 2:
+                self.handles(routines(given[1]), given[0])
         elif path == "builtins.setattr":
             self._setattr(site.node, arguments, env)
         elif path in _NAMESPACES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 
 import libcst as cst
 
@@ -15,6 +16,7 @@ from .registration import (
     APP_COMMAND,
     CALLBACK,
     ON_THE_LOOP,
+    is_of_error_handlers,
     is_transparent,
     pin_by_name,
     role_of,
@@ -74,6 +76,13 @@ class Handing(Expressions):
                 if function.module.is_test and not path:
                     continue
                 function.pins.setdefault(f"it is handed to {what}", site.node)
+
+    def handles(self, functions: Iterable[Function], kinds: Values) -> None:
+        """Note that functions are called with errors of these kinds."""
+        errors = frozenset(Object(kind.of) for kind in kinds if isinstance(kind, Type))
+        for function in functions if errors else ():
+            for param in function.names[:1]:
+                self.changed |= function.bind(param, errors)
 
     def _stream(self, values: Values) -> None:
         self.program.streamed |= routines(values)
@@ -179,6 +188,9 @@ class Handing(Expressions):
                 if role is not None:
                     for target in targets:
                         self.take_role(target, role, node, value.path)
+                    if isinstance(node.decorator, cst.Call) and is_of_error_handlers(value.path):
+                        for arg in node.decorator.args[:1]:
+                            self.handles(targets, self.evaluate(arg.value, env))
                 elif value.path == "flask.utils.run_sync":
                     self.program.in_threads |= targets
                 elif value.path == "flask.stream_with_context":

@@ -109,6 +109,12 @@ def role_of(path: str) -> str | None:
     return None
 
 
+def is_of_error_handlers(path: str) -> bool:
+    """Whether the first argument says which errors a handler is for."""
+    name = path.removesuffix(_CALLED).rpartition(".")[2]
+    return name in {"errorhandler", "app_errorhandler", "register_error_handler"}
+
+
 def is_transparent(path: str) -> bool:
     """Whether a decorator leaves a function what it is."""
     path = path.removesuffix(_CALLED)
