@@ -22,8 +22,7 @@ class Head(RawData):
     """What need not be written before the next write, or the next step of the loop."""
 
 
-_WAIT: Final = RawData(b"")
-"""For a client that does not read what was written."""
+_NOTHING: Final = RawData(b"")
 
 
 class JoiningProtocol(H11Protocol):
@@ -77,8 +76,8 @@ async def protocol_send(self: TCPServer, event: Event) -> None:
     """Send what a protocol says; nothing for the end of a body whose length was announced."""
     if type(event) is Head:
         cast(JoiningWriter, self.writer).hold(event.data)
-        event = _WAIT
-    if event is _WAIT or type(event) is not RawData or event.data:
+        await _protocol_send(self, _NOTHING)  # waits for a client that does not read
+    elif type(event) is not RawData or event.data:
         await _protocol_send(self, event)
 
 

@@ -171,15 +171,6 @@ class Scope:
             raise ContextClosed(name)
         return lease.grant.connection
 
-    def connection(self, name: str) -> Any | None:
-        """The connection of this name if nothing needs to be awaited for it."""
-        lease = self._leases.get(name)
-        if lease is None or lease.grant is None or lease.block is not None:
-            return None
-        if not self.is_here():
-            return None
-        return lease.grant.connection
-
     def is_here(self) -> bool:
         """Whether the running event loop is the one it was entered on."""
         # What asyncio.get_running_loop says costs a system call in Python 3.11.
