@@ -171,7 +171,8 @@ async def test_however_many_wait_they_hear_that_the_backend_is_down(
         waiting = [asyncio.create_task(ask()) for _ in range(1000)]
         await until(lambda: stats()["x"].waiting == 1000)
         ledger.failing = OSError("down")
-    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    async with asyncio.timeout(30):
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
     assert {type(answer) for answer in answers} == {ConnectionUnavailable}
     assert (stats()["x"].in_use, stats()["x"].waiting, stats()["x"].failed) == (0, 0, 1000)
 
