@@ -119,7 +119,7 @@ async def _rest(begun: Begun) -> None:
 def _is_known(receive: ASGIReceiveCallable) -> bool:
     """Whether it is Hypercorn's or uvicorn's own, which any task may go on with."""
     of = type(getattr(receive, "__self__", None)).__module__
-    return of.startswith(("asyncio.queues", "uvicorn.protocols."))
+    return of.startswith(("asyncio.queues", "service.http1.", "uvicorn.protocols."))
 
 
 class OneTaskConnection(ASGIHTTPConnection):

@@ -76,12 +76,20 @@ class Idleness(AsyncioSingleTask):
 
     async def restart(self, task_group: Any, action: Callable[..., Any]) -> None:
         """The connection is idle now; `action`, if it does not run, looks after that."""
-        self.since = task_group._loop.time()
+        self.begin(task_group._loop.time())
         if self._handle is None or self._handle.done():
             self._handle = task_group._task_group.create_task(action())
 
     async def stop(self) -> None:
         """A request has come, or the connection closes."""
+        self.interrupt()
+
+    def begin(self, now: float) -> None:
+        """The connection is idle from this time of the loop on."""
+        self.since = now
+
+    def interrupt(self) -> None:
+        """It is not idle any more."""
         self.since, self.over = None, True
 
     async def end(self) -> None:

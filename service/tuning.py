@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart import Quart
 from quart.asgi import ASGIHTTPConnection
 
-from . import collector, keep_alive, one_write, request_blueprints, response_date
+from . import collector, http1, keep_alive, request_blueprints, response_date
 from .asgi import OneTaskConnection
 
 
@@ -21,5 +21,5 @@ def register(app: Quart, gc_threshold: int = 10_000) -> None:
     app.request_class = request_blueprints.quick(app.request_class)
     collector.register(app, gc_threshold)
     keep_alive.register()
-    one_write.register()
+    http1.register()
     response_date.register()
