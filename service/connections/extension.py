@@ -136,7 +136,7 @@ class Connections:
         for name in self.opened():
             source = self.here().source(name)
             if source.backend.is_unavailable(error):
-                return source.lost(error)
+                return source.health.lost(error)
         return None
 
     async def check(self, timeout: float = 2.0) -> dict[str, Check]:

@@ -1,4 +1,4 @@
-"""One configured connection on one event loop: its pool, its waiting queue, its health."""
+"""One configured connection on one event loop: its pool and its waiting queue."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from .backend import Backend, Settings
 from .errors import ConnectionUnavailable, PoolTimeout
+from .health import Health
 from .redaction import told
 from .tasks import Tasks, ended
 
@@ -65,6 +66,7 @@ class Source:
     def __init__(self, settings: Settings, backend: Backend[Any, Any], tasks: Tasks) -> None:
         self.settings = settings
         self.backend = backend
+        self.health = Health(settings)
         self._tasks = tasks
         self._pool: Any = NOT_OPEN
         self._opening: asyncio.Task[Any] | None = None
@@ -74,11 +76,6 @@ class Source:
         self._in_use = 0
         self._opened = 0
         self._failed = 0
-        self._failures = 0
-        self._last_error: BaseException | None = None
-        self._doubt = asyncio.Lock()
-        self._retry_at = 0.0
-        self._probing = False
         # Where the driver has the places, whoever opens a connection waits for one first.
         self._patience = settings.connect_timeout + backend.shared * settings.acquire_timeout
 
@@ -92,7 +89,7 @@ class Source:
             PoolTimeout: no place for `acquire_timeout` seconds.
         """
         try:
-            self._check_health()
+            self.health.check()
         except ConnectionUnavailable:
             self._failed += 1
             raise
@@ -132,7 +129,7 @@ class Source:
 
         Who does not want it any more must `give_up`.
         """
-        return None if self._has_room() or self._failures else self._queue()
+        return None if self._has_room() or self.health.failures else self._queue()
 
     def give_up(self, turn: Turn) -> None:
         """Leave the queue; what has come at this moment goes back."""
@@ -202,18 +199,6 @@ class Source:
             failed=self._failed,
         )
 
-    def lost(self, error: BaseException) -> ConnectionUnavailable:
-        """The error that tells of a connection lost to this driver's error.
-
-        From now on connections are given out only if the backend answers, until one does.
-        """
-        self._last_error = _without_frames(error)
-        unavailable = ConnectionUnavailable(
-            self.settings.name, type(error).__name__, retry_after=self.settings.fail_for
-        )
-        unavailable.__cause__ = error
-        return unavailable
-
     # The pool
 
     async def _acquire_in_place(self) -> Grant:
@@ -232,57 +217,35 @@ class Source:
         return self._pool
 
     def _grant_nowait(self) -> Grant | None:
-        if self._pool is NOT_OPEN or self._awaiting_pool or self._last_error is not None:
+        if self._pool is NOT_OPEN or self._awaiting_pool or self.health.doubt is not None:
             return None
         connection = self.backend.acquire_nowait(self._pool)
         return None if connection is None else Grant(self._pool, connection)
 
     async def _connect(self) -> Grant:
-        # Asked again: the backend may have been found dead while this task waited its turn.
-        probe = self._check_health()
-        self._probing = self._probing or probe
-        try:
+        # Checked again: the backend may have been found dead while this task waited its turn.
+        with self.health.attempt():
             pool = await self.open()
             async with asyncio.timeout(self._patience):
-                grant = await self._proven(pool)
-                if grant is None:
-                    grant = Grant(pool, await self.backend.acquire(pool))
-        except PoolTimeout:
-            raise  # many are at it, which says nothing against the backend
-        except ConnectionUnavailable:
-            self._failures += 1  # another's attempt failed for this one, too
-            raise
-        except Exception as error:
-            log.warning("connection %r cannot be opened: %s", self.settings.name, told(error))
-            self._failures += 1
-            self._retry_at = asyncio.get_running_loop().time() + self.settings.fail_for
-            raise self.lost(error) from error
-        finally:
-            if probe:
-                self._probing = False
-        return grant
+                return await self._proven(pool) or Grant(pool, await self.backend.acquire(pool))
 
     async def _proven(self, pool: Any) -> Grant | None:
         """One that answers, if that is in doubt: to a backend that hangs, connections look open.
 
-        One task at a time finds out, and those that wait for it fail with it; None once there is
-        no doubt.
+        None once there is no doubt.
         """
-        if self._last_error is None:
+        if self.health.doubt is None:
             return None
-        failures = self._failures
-        async with self._doubt:
-            if self._last_error is None:
+        async with self.health.one_asks() as asks:
+            if not asks:
                 return None
-            if self._failures != failures:
-                raise self.lost(self._last_error)
             grant = Grant(pool, await self.backend.acquire(pool))
             try:
                 await self.backend.ping(grant.connection)
             except BaseException:
                 await self._tasks.finish(self._take_back(grant))
                 raise
-            self._failures, self._last_error = 0, None
+            self.health.answered()
             return grant
 
     async def _take_back(self, grant: Grant) -> None:
@@ -294,22 +257,6 @@ class Source:
 
     def _not_given_back(self, error: Exception) -> None:
         log.warning("connection %r: giving back failed: %s", self.settings.name, told(error))
-
-    # Health: after repeated failures one task at a time finds out whether the backend is back
-
-    def _check_health(self) -> bool:
-        """True if the caller is to find out; raises if it is known that there is no use."""
-        if self._failures < self.settings.fail_after:
-            return False
-        left = self._retry_at - asyncio.get_running_loop().time()
-        if left <= 0 and not self._probing:
-            return True
-        raise ConnectionUnavailable(
-            self.settings.name,
-            f"{self._failures} attempts in a row failed, the last with "
-            f"{type(self._last_error).__name__}",
-            retry_after=max(left, 0.0) or self.settings.fail_for,
-        ) from self._last_error
 
     # The waiting queue: first come, first served; a place is handed over, never raced for
 
@@ -355,10 +302,3 @@ class Source:
                 await self.release(grant)
             else:
                 turn.set_result(grant)
-
-
-def _without_frames(error: BaseException) -> BaseException:
-    """The same error without the frames it came through, which hold a request and what it sent."""
-    bare = type(error).__new__(type(error), *error.args)
-    bare.__dict__.update(error.__dict__)
-    return bare

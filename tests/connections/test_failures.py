@@ -96,7 +96,7 @@ async def test_repeated_failures_make_attempts_fail_at_once_until_one_finds_it_b
 
     ledger.gate = asyncio.Event()
     ledger.entered.clear()
-    source._retry_at = 0.0  # the 60 seconds are over
+    source.health._retry_at = 0.0  # the 60 seconds are over
     probe = asyncio.create_task(use(app))
     await ledger.entered.wait()
     others = await asyncio.gather(*(use(app) for _ in range(20)), return_exceptions=True)
@@ -120,7 +120,7 @@ async def test_a_probe_that_is_cancelled_leaves_the_next_to_find_out(
         await use(app)
     ledger.gate = asyncio.Event()
     ledger.entered.clear()
-    source._retry_at = 0.0  # the 60 seconds are over
+    source.health._retry_at = 0.0  # the 60 seconds are over
     probe = asyncio.create_task(use(app))
     await ledger.entered.wait()
     probe.cancel()

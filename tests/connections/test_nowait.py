@@ -101,7 +101,7 @@ async def test_after_a_failure_nothing_is_given_without_a_ping(
     connections: Connections = app.extensions["connections"]
     async with app.app_context():
         await get_db("x")
-        connections.here().source("x").lost(OSError("lost"))
+        connections.here().source("x").health.lost(OSError("lost"))
     with counting_tasks() as begun:
         async with app.app_context():
             await get_db("x")

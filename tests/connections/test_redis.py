@@ -131,7 +131,7 @@ async def test_a_full_pool_says_nothing_against_the_server(
         client = await get_db("client")
         blocked = asyncio.create_task(client.blpop(["nothing"], 0))
         await until(lambda: stats(app).idle == 0)
-        source.lost(ConnectionError())
+        source.health.lost(ConnectionError())
         for _ in range(2):
             async with app.app_context():
                 with pytest.raises(PoolTimeout):
