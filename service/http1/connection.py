@@ -20,7 +20,7 @@ from . import request_head
 from .exchange import Exchange
 
 _AHEAD: Final = 2**16
-"""Bytes that may wait for the app before the transport reads no more."""
+"""Bytes of next requests that may wait before the transport reads no more."""
 
 
 class Over:
@@ -145,7 +145,9 @@ class Http1Connection(H11Protocol, asyncio.Protocol):
         """Read no more than the app takes."""
         exchange = cast(Exchange | None, self.stream)
         unread = 0 if exchange is None else exchange.unread
-        pause = self._stream is not None and max(unread, len(self._ahead)) > _AHEAD
+        pause = self._stream is not None and (
+            len(self._ahead) > _AHEAD or unread > self.config.max_app_queue_size * MAX_RECV
+        )
         if pause is not self._paused:
             self._paused = pause
             with suppress(RuntimeError):  # closed, as uvloop says it
@@ -155,10 +157,9 @@ class Http1Connection(H11Protocol, asyncio.Protocol):
         """Begin with the next request, if its head is here."""
         data = self._ahead
         end = request_head.end(data)
-        most = self.config.h11_max_incomplete_size
-        if end is None and len(data) <= most and data[:1] > b" ":
+        if end is None and len(data) <= self.config.h11_max_incomplete_size and data[:1] > b" ":
             return
-        head = None if end is None or end > most else request_head.read(data[:end])
+        head = None if end is None else request_head.read(data[:end])
         if head is None or not self._is_for_us(head):
             self._give_back()
             return

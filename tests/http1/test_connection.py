@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from asyncio import selector_events
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from quart import Quart, Response
 from quart.typing import ResponseTypes
 
-from service import http1, tuning
+from service import http1, keep_alive, tuning
 from tests.eventually import until
 from tests.test_keep_alive import LOOPS, go_on, served
 
@@ -95,6 +96,21 @@ def test_the_head_of_a_stream_does_not_wait_for_its_first_part(
     assert body == b"5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n"
 
 
+async def test_the_head_of_a_body_that_is_announced_does_not_wait_for_it(app: Quart) -> None:
+    go = asyncio.Event()
+
+    async def parts() -> AsyncIterator[bytes]:
+        await go.wait()
+        yield b"all"
+
+    app.add_url_rule("/", "file", lambda: Response(parts(), headers={"Content-Length": "3"}))
+    async with served(app, asyncio.Event()) as (reader, writer), asyncio.timeout(10):
+        writer.write(GET % b"")
+        assert b"content-length: 3" in await reader.readuntil(b"\r\n\r\n")
+        go.set()
+        assert await reader.readexactly(3) == b"all"
+
+
 async def test_the_head_of_an_answer_that_breaks_off_is_sent() -> None:
     http1.register()
 
@@ -156,6 +172,125 @@ def test_a_client_that_leaves_as_its_answer_is_written_is_nobody_s_error(
                     writer.write(GET % path)
                     await go_on(steps)
                     writer.transport.abort()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
+    assert not complaints
+
+
+class Waiting:
+    """An app that does nothing before it may, and then takes what there is."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await self.go.wait()
+            length, more = 0, True
+            while more:
+                message = await receive()
+                length += len(message["body"])
+                more = message["more_body"]
+            told = b"%d!" % length
+            head = [(b"content-length", b"%d" % len(told))]
+            await send({"type": "http.response.start", "status": 200, "headers": head})
+            await send({"type": "http.response.body", "body": told})
+
+
+LONG = 30_000_000
+POST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n"
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+@pytest.mark.parametrize(
+    ("sent", "answers"),
+    [
+        ([POST % 0, POST % LONG, b"x" * LONG], [b"0", b"%d" % LONG]),
+        ([POST % 0, *[POST % 15_000 + b"x" * 15_000] * 1500], [b"0", *[b"15000"] * 1500]),
+    ],
+    ids=["a body", "requests"],
+)
+def test_no_more_is_read_than_the_app_takes(
+    sent: list[bytes], answers: list[bytes], new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    http1.register()
+    keep_alive.register()
+
+    async def main() -> None:
+        app = Waiting()
+        options = {"keep_alive_max_requests": 10_000}
+        async with (
+            served(app, asyncio.Event(), **options) as (reader, writer),
+            asyncio.timeout(60),
+        ):
+            app.go.set()
+            writer.write(sent[0])
+            await reader.readuntil(b"!")
+            app.go.clear()
+            transport: Any = writer.transport
+            writer.writelines(sent[1:])
+
+            async def stands_still() -> bool:
+                before = transport.get_write_buffer_size()
+                await asyncio.sleep(0.2)
+                return bool(transport.get_write_buffer_size() == before)
+
+            await until(stands_still, 30)
+            assert transport.get_write_buffer_size() > LONG / 2
+            app.go.set()
+            told = b"".join([await reader.readuntil(b"!") for _ in answers[1:]])
+        assert re.findall(rb"(\d+)!", told) == answers[1:]
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
+
+
+async def test_a_connection_closes_with_the_answer_that_it_was_stopped_in() -> None:
+    http1.register()
+    keep_alive.register()
+    app, stop = Waiting(), asyncio.Event()
+    async with (
+        asyncio.timeout(10),
+        served(app, stop, graceful_timeout=60, keep_alive_timeout=60) as (reader, writer),
+    ):
+        writer.write(POST % 0)
+        await go_on(20)
+        stop.set()
+        await go_on(20)
+        app.go.set()
+        assert (await reader.read()).endswith(b"0!")
+
+
+async def test_a_client_that_says_nothing_for_too_long_is_left() -> None:
+    http1.register()
+    keep_alive.register()
+    app = Waiting()
+    app.go.set()
+    options = {"read_timeout": 0.1, "keep_alive_timeout": 60}
+    async with asyncio.timeout(10), served(app, asyncio.Event(), **options) as (reader, writer):
+        writer.write(POST % 0)
+        assert (await reader.read()).endswith(b"0!")
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_a_client_may_end_whenever_it_likes(
+    app: Quart, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    complaints: list[dict[str, Any]] = []
+    upgrade = (GET % b"whole").replace(b"\r\n\r\n", b"\r\nUpgrade: h2c\r\n\r\n")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, what: complaints.append(what))
+        for behind in (upgrade, GET % b"whole", b"\0"):
+            for steps in range(15):
+                async with served(app, asyncio.Event()) as (reader, writer):
+                    writer.write((GET % b"whole") * 2 + behind)
+                    await go_on(steps)
+                    writer.write_eof()
+                    async with asyncio.timeout(10):
+                        await reader.read()
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(main())

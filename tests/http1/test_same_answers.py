@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import trustme
 from hypercorn import protocol
 from hypercorn.protocol.h11 import H11Protocol
 
@@ -95,6 +98,7 @@ ANSWERS: dict[str, list[Any]] = {
     "text": [start(1, 200, ("x", "a")), body(b"a")],
     "host": [start(1, 200, (b"x", b"a"), (b"host", b"a")), body(b"a")],
     "no-headers": [{"type": "http.response.start", "status": 200}, body(b"a")],
+    "headers-once": [lambda: start(2) | {"headers": iter([(b"x", b"y")])}, body(b"ab")],
     "body-of-nothing": [start(0), {"type": "http.response.body"}],
     "bytearray": [start(1), body(bytearray(b"a"))],
     "text-body": [start(1), body("a")],
@@ -131,6 +135,10 @@ REQUESTS: dict[str, list[bytes | None]] = {
     "a body": [asks("echo", LENGTH, b"abc", "POST")],
     "a body in parts": [asks("echo", LENGTH, b"a", "POST"), b"b", b"c" + WHOLE[:9], WHOLE[9:]],
     "a long body": [asks("echo", "Content-Length: 300000\r\n", b"x" * 300_000, "POST")],
+    "a long body later": [
+        WHOLE,
+        asks("echo", "Content-Length: 900000\r\n", b"x" * 900_000, "POST") + WHOLE,
+    ],
     "a body nobody reads": [asks("whole", LENGTH, b"abc", "POST")],
     "a body that comes late": [asks("whole", LENGTH, b"a", "POST"), b"bc"],
     "a long body nobody reads": [asks("later", "Content-Length: 200000\r\n", b"x" * 200_000)],
@@ -156,7 +164,6 @@ REQUESTS: dict[str, list[bytes | None]] = {
     "CR CR LF": [b"GET /whole HTTP/1.1\r\r\nHost: here\r\n\r\n"],
     "an empty line first": [b"\r\n"],
     "an empty line between": [WHOLE + b"\r\n"],
-    "no bytes of HTTP": [b"\x16\x03\x01\x02\0"],
     "no HTTP": [b"hello\r\n\r\n"],
     "no HTTP later": [WHOLE + b"hello\r\n\r\n"],
     "HTTP/0.9": [b"GET /whole\r\n\r\n"],
@@ -202,12 +209,13 @@ REQUESTS: dict[str, list[bytes | None]] = {
 }
 """What a client sends, each part when the one before has been read, and then `LAST`."""
 LAST_REQUESTS: dict[str, list[bytes | None]] = {
+    "no bytes of HTTP": [b"\x16\x03\x01\x02\0"],
     **{f"{path}, 1.0": [b"GET /%b HTTP/1.0\r\n\r\n" % path.encode()] for path in ANSWERS},
     **{f"{path}, the last": [asks(path, "Connection: close\r\n")] for path in ANSWERS},
     "CLOSE": [asks("whole", "Connection: CLOSE\r\n")],
     "closes in two lines": [asks("whole", "Connection: x\r\nConnection: close\r\n")],
 }
-"""Those that say that they are the last."""
+"""Those after which the server closes."""
 
 
 CASES = {
@@ -260,13 +268,17 @@ class Application:
                 await go_on(step)
             elif isinstance(step, dict):
                 await send(step)
+            elif step is not ValueError:
+                await send(step())
             else:
                 raise step
 
 
-async def seen(parts: list[bytes | None], address: tuple[str, int]) -> bytes:
+async def seen(
+    parts: list[bytes | None], address: tuple[str, int], tls: ssl.SSLContext | None = None
+) -> bytes:
     """What a client gets to read, and how it ends."""
-    reader, writer = await asyncio.open_connection(*address)
+    reader, writer = await asyncio.open_connection(*address, ssl=tls)
     await go_on(PAUSE)
     told = asyncio.create_task(reader.read())
     try:
@@ -286,26 +298,36 @@ async def seen(parts: list[bytes | None], address: tuple[str, int]) -> bytes:
 
 
 async def all_seen(
-    names: Iterable[str] = CASES, **options: Any
+    names: Iterable[str] = CASES, tls: ssl.SSLContext | None = None, **options: Any
 ) -> tuple[Mapping[str, bytes], list[tuple[str, str]]]:
     """What clients see of these cases, and the app."""
     app = Application()
     async with served(app, asyncio.Event(), **OPTIONS, **options) as (_, first):
         address = first.get_extra_info("peername")
-        answers = {name: await seen(CASES[name], address) for name in names}
+        answers = {name: await seen(CASES[name], address, tls) for name in names}
     return answers, sorted(app.errors)
+
+
+@pytest.fixture
+def kinds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hypercorn's HTTP/1 first, and then ours."""
+    for part in (closed_streams, keep_alive, protocol_errors):
+        part.register()
+
+    def each() -> Iterator[None]:
+        for kind in (H11Protocol, Http1Connection):
+            monkeypatch.setattr(protocol, "H11Protocol", kind)
+            yield
+
+    return each()
 
 
 @pytest.mark.parametrize("new_loop", LOOPS)
 def test_clients_and_apps_see_the_same(
-    new_loop: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
+    new_loop: Callable[[], asyncio.AbstractEventLoop], kinds: Iterator[None]
 ) -> None:
-    closed_streams.register()
-    keep_alive.register()
-    protocol_errors.register()
     results = []
-    for kind in (H11Protocol, Http1Connection):
-        monkeypatch.setattr(protocol, "H11Protocol", kind)
+    for _ in kinds:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             results.append(runner.run(all_seen()))
     (theirs, their_errors), (ours, our_errors) = results
@@ -313,6 +335,27 @@ def test_clients_and_apps_see_the_same(
     different = {name: (theirs[name], ours[name]) for name in ours if theirs[name] != ours[name]}
     assert not different
     assert our_errors == their_errors
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_clients_see_the_same_with_tls(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], kinds: Iterator[None], tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    files = {"certfile": str(tmp_path / "certificate"), "keyfile": str(tmp_path / "key")}
+    certificate.cert_chain_pems[0].write_to_path(files["certfile"])
+    certificate.private_key_pem.write_to_path(files["keyfile"])
+    tls = ssl.create_default_context()
+    authority.configure_trust(tls)
+    names = [name for name, parts in CASES.items() if EOF not in parts]
+    results = []
+    for _ in kinds:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            results.append(runner.run(all_seen(names, tls, **files)))
+    (theirs, _), (ours, _) = results
+    different = {name: (theirs[name], ours[name]) for name in ours if theirs[name] != ours[name]}
+    assert not different
 
 
 SETTINGS: list[dict[str, Any]] = [
@@ -329,22 +372,22 @@ SETTINGS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-async def test_settings_of_hypercorn_hold(
-    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keep_alive.register()
+async def test_settings_of_hypercorn_hold(settings: dict[str, Any], kinds: Iterator[None]) -> None:
     names = ["many", "a body in parts", "upper", "chunks", "no-answer", "a long head"]
-    monkeypatch.setattr(protocol, "H11Protocol", H11Protocol)
-    theirs, _ = await all_seen(names, **settings)
-    monkeypatch.setattr(protocol, "H11Protocol", Http1Connection)
-    ours, _ = await all_seen(names, **settings)
+    theirs, ours = [(await all_seen(names, **settings))[0] for _ in kinds]
     assert ours == theirs
 
 
 async def test_a_worker_ends_after_its_requests() -> None:
     http1.register()
     keep_alive.register()
-    async with served(Application(), asyncio.Event(), max_requests=1) as (reader, writer):
+    async with (
+        served(Application(), asyncio.Event(), max_requests=1, **OPTIONS) as (
+            reader,
+            writer,
+        ),
+        asyncio.timeout(10),
+    ):
         for _ in range(2):
             writer.write(WHOLE)
             await reader.readuntil(b"whole")
