@@ -179,15 +179,16 @@ def test_a_client_that_leaves_as_its_answer_is_written_is_nobody_s_error(
 
 
 class Waiting:
-    """An app that does nothing before it may, and then takes what there is."""
+    """An app that does nothing before it may, and then takes what there is, if it reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads: bool = True) -> None:
         self.go = asyncio.Event()
+        self.reads = reads
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             await self.go.wait()
-            length, more = 0, True
+            length, more = 0, self.reads
             while more:
                 message = await receive()
                 length += len(message["body"])
@@ -200,36 +201,41 @@ class Waiting:
 
 LONG = 30_000_000
 POST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n"
+BIG = b"GET / HTTP/1.1\r\nHost: here\r\nX: %b\r\n\r\n" % (b"x" * 15_000)
 
 
 @pytest.mark.parametrize("new_loop", LOOPS)
 @pytest.mark.parametrize(
-    ("sent", "answers"),
+    ("reads", "sent", "answers"),
     [
-        ([POST % 0, POST % LONG, b"x" * LONG], [b"0", b"%d" % LONG]),
-        ([POST % 0, *[POST % 15_000 + b"x" * 15_000] * 1500], [b"0", *[b"15000"] * 1500]),
+        (True, [POST % LONG, b"x" * LONG], [b"%d" % LONG]),
+        (True, [POST % 15_000 + b"x" * 15_000] * 1500, [b"15000"] * 1500),
+        (False, [BIG] * 1500, [b"0"] * 1500),
     ],
-    ids=["a body", "requests"],
+    ids=["a body", "bodies", "requests"],
 )
 def test_no_more_is_read_than_the_app_takes(
-    sent: list[bytes], answers: list[bytes], new_loop: Callable[[], asyncio.AbstractEventLoop]
+    reads: bool,
+    sent: list[bytes],
+    answers: list[bytes],
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
     http1.register()
     keep_alive.register()
 
     async def main() -> None:
-        app = Waiting()
+        app = Waiting(reads=reads)
         options = {"keep_alive_max_requests": 10_000}
         async with (
             served(app, asyncio.Event(), **options) as (reader, writer),
             asyncio.timeout(60),
         ):
             app.go.set()
-            writer.write(sent[0])
+            writer.write(POST % 0)
             await reader.readuntil(b"!")
             app.go.clear()
             transport: Any = writer.transport
-            writer.writelines(sent[1:])
+            writer.writelines(sent)
 
             async def stands_still() -> bool:
                 before = transport.get_write_buffer_size()
@@ -239,11 +245,24 @@ def test_no_more_is_read_than_the_app_takes(
             await until(stands_still, 30)
             assert transport.get_write_buffer_size() > LONG / 2
             app.go.set()
-            told = b"".join([await reader.readuntil(b"!") for _ in answers[1:]])
-        assert re.findall(rb"(\d+)!", told) == answers[1:]
+            told = b"".join([await reader.readuntil(b"!") for _ in answers])
+        assert re.findall(rb"(\d+)!", told) == answers
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(main())
+
+
+async def test_after_a_long_body_that_nobody_reads_the_next_request_is_read() -> None:
+    http1.register()
+    keep_alive.register()
+    app = Waiting(reads=False)
+    async with asyncio.timeout(20), served(app, asyncio.Event()) as (reader, writer):
+        for body in (b"", b"x" * 700_000, b""):  # more than waits for an app
+            app.go.clear()
+            writer.write(POST % len(body) + body)
+            await go_on(50)
+            app.go.set()
+            await reader.readuntil(b"!")
 
 
 async def test_a_connection_closes_with_the_answer_that_it_was_stopped_in() -> None:
@@ -262,30 +281,40 @@ async def test_a_connection_closes_with_the_answer_that_it_was_stopped_in() -> N
         assert (await reader.read()).endswith(b"0!")
 
 
-async def test_a_client_that_says_nothing_for_too_long_is_left() -> None:
+async def test_a_client_that_says_nothing_for_too_long_is_left_and_no_other() -> None:
     http1.register()
     keep_alive.register()
     app = Waiting()
     app.go.set()
-    options = {"read_timeout": 0.1, "keep_alive_timeout": 60}
-    async with asyncio.timeout(10), served(app, asyncio.Event(), **options) as (reader, writer):
-        writer.write(POST % 0)
-        assert (await reader.read()).endswith(b"0!")
+    options = {"read_timeout": 1, "keep_alive_timeout": 60}
+    async with asyncio.timeout(20), served(app, asyncio.Event(), **options) as (reader, writer):
+        for _ in range(4):
+            writer.write(POST % 0)
+            await reader.readuntil(b"!")
+            await asyncio.sleep(0.4)
+        assert await reader.read() == b""
 
 
 @pytest.mark.parametrize("new_loop", LOOPS)
 def test_a_client_may_end_whenever_it_likes(
     app: Quart, new_loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
-    complaints: list[dict[str, Any]] = []
+    complaints: list[Any] = []
     upgrade = (GET % b"whole").replace(b"\r\n\r\n", b"\r\nUpgrade: h2c\r\n\r\n")
+
+    async def noting(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await app(scope, receive, send)
+        except Exception as error:
+            complaints.append(error)
+            raise
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, what: complaints.append(what))
         for behind in (upgrade, GET % b"whole", b"\0"):
             for steps in range(15):
-                async with served(app, asyncio.Event()) as (reader, writer):
+                async with served(noting, asyncio.Event()) as (reader, writer):
                     writer.write((GET % b"whole") * 2 + behind)
                     await go_on(steps)
                     writer.write_eof()
