@@ -155,7 +155,7 @@ def _report_on_input(plan: Plan) -> None:
     for name in sorted(names.keys() - {*kept, *_bare(kept)}):
         reason = f"--map {name}: no connection is kept by this name"
         plan.report.tell_of_file(".", Kind.NOTE, reason)
-    if not any(_is_of_flask(module) for module in plan.program.modules.values()):
+    if not any(module.is_of_flask for module in plan.program.modules.values()):
         plan.report.tell_of_file(
             ".", Kind.NOTE, "no file here imports Flask: nothing is to be done"
         )
@@ -165,10 +165,6 @@ def _report_on_input(plan: Plan) -> None:
 
 def _bare(names: Iterable[str]) -> set[str]:
     return {name.lstrip("_") for name in names}
-
-
-def _is_of_flask(module: Module) -> bool:
-    return "flask" in module.source or "quart" in module.source
 
 
 def _decided(program: Program, report: Report, names: dict[str, str], left: set[Module]) -> Plan:

@@ -54,6 +54,11 @@ class Module(Scope):
         return self.name if self.is_package else self.name.rpartition(".")[0]
 
     @property
+    def is_of_flask(self) -> bool:
+        """Whether it has to do with Flask, or has had before."""
+        return "flask" in self.source or "quart" in self.source
+
+    @property
     def is_test(self) -> bool:
         """Whether pytest or unittest runs what is in here, rather than the app."""
         parts = self.path.parts

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from service.porting.plan import Plan
-from service.porting.registration import FIXTURE
+from service.porting.registration import FIXTURE, TEST
 from service.porting.report import Kind
 
 _WSGI = re.compile(
@@ -32,7 +32,7 @@ def rewrite_deployment(plan: Plan) -> list[File]:
             if _SERVER.search(line):
                 reason = f"line {number}: write a Hypercorn line with the same options"
                 plan.report.tell_of_file("Procfile", Kind.HAND, reason)
-    if any(function.module.is_test for function in plan.colours.asynchronous):
+    if _has_tests(plan):
         found.append(_pytest(plan))
     return [(path, before, after) for path, before, after in found if before != after]
 
@@ -50,6 +50,13 @@ def _hypercorn(match: re.Match[str]) -> str:
     options += f" --workers {workers[1]}" if workers else ""
     name = f"'{app['app']}'" if "(" in app["app"] else app["app"]
     return f"{match['kind']}{match['env']}hypercorn{options} {name}"
+
+
+def _has_tests(plan: Plan) -> bool:
+    """Whether pytest-asyncio is there when they run: it warns if it is told no scope."""
+    if not any(module.is_of_flask for module in plan.program.modules.values()):
+        return False
+    return any(TEST in function.roles for function in plan.functions())
 
 
 def _pytest(plan: Plan) -> File:
