@@ -226,6 +226,7 @@ class Calls(Handing):
                 self.take_role(function, TEMPLATE, site.node)
             self.given_to_templates(everything)
         else:
+            self._send(path, arguments)
             if not self._is_decorating(path):
                 self._escape(site, arguments, path)
             self._consume(site, path, arguments)

@@ -48,6 +48,7 @@ _TAKING_GENERATORS = {
     "flask.make_response",
     "flask.stream_with_context",
 }
+_SIGNALS = "blinker."
 
 
 class Handing(Expressions):
@@ -76,6 +77,7 @@ class Handing(Expressions):
                 if function.module.is_test and not path:
                     continue
                 function.pins.setdefault(f"it is handed to {what}", site.node)
+                self._listen(function, path)
 
     def handles(self, functions: Iterable[Function], kinds: Values) -> None:
         """Note that functions are called with errors of these kinds."""
@@ -230,8 +232,24 @@ class Handing(Expressions):
             where = Environment(target, target)
             self.site(node, where, IMPLICIT).functions |= around
 
+    def _listen(self, function: Function, path: str) -> None:
+        """Bind what a receiver of the project's own signals gets: what any of them is sent with."""
+        if not path.startswith(_SIGNALS):
+            return
+        sender = function.names[:1] if function.owner is None else []
+        for name in [*function.names, *function.keyword_only]:
+            sent = self.program.stored.get((_SIGNALS, "" if name in sender else name), NOTHING)
+            self.changed |= function.bind(name, sent)
+
+    def _send(self, path: str, arguments: Arguments) -> None:
+        """Note what a signal is sent with, for its receivers."""
+        if path.startswith(_SIGNALS) and path.endswith((".send", ".send_async")):
+            for name, values in arguments:
+                self.store(one(Instance(_SIGNALS)), name, values)
+
     def _foreign_decorator(self, path: str, targets: set[Function], node: cst.Decorator) -> None:
         for target in targets:
+            self._listen(target, path)
             if target.module.is_test and not may_wait(path):
                 continue
             what = path.removesuffix("()").removesuffix(".?")
