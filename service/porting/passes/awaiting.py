@@ -67,14 +67,30 @@ def waiting(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.BaseEx
     if plan.colours.is_async(owner):
         return awaited
     edits = plan.edits(site.where.module)
-    if isinstance(owner, Function) and not owner.module.is_test:
-        run = edits.need(RUNTIME, RUN)
-    elif site.where.module.is_test:
+    if site.where.module.is_test or _brings_its_context(plan, site):
         run = edits.need(RUNNING, RUN_APART)
+    elif isinstance(owner, Function):
+        run = edits.need(RUNTIME, RUN)
     else:
         edits.need("asyncio")
         run = "asyncio.run"
     return lambda node: wrapped(run, node)
+
+
+def _brings_its_context(plan: Plan, site: Site) -> bool:
+    """Whether what is called waits only in app contexts that it enters: any thread may call it."""
+    seen: set[Function] = set()
+    queue = set(site.functions)
+    while queue:
+        function = queue.pop()
+        seen.add(function)
+        for each in plan.colours.sites(function):
+            waits = plan.colours.needs(each) or each.node in plan.program.awaited
+            if waits and each.block is None:
+                if not each.functions:
+                    return False
+                queue |= each.functions - seen
+    return bool(site.functions)
 
 
 def _is_consuming(plan: Plan, site: Site) -> bool:
