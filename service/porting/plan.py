@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -35,8 +36,8 @@ class Plan:
     idiom: Idiom
     entries: dict[str, str] = field(default_factory=dict)
     """What CONNECTIONS gets, by name, as source."""
-    by_hand: set[Scope] = field(default_factory=set)
-    """The functions and modules that need a hand."""
+    by_hand: dict[Module, set[cst.CSTNode]] = field(default_factory=lambda: defaultdict(set))
+    """Where a hand is needed."""
     _edits: dict[Module, Edits] = field(default_factory=dict)
 
     def edits(self, module: Module) -> Edits:
@@ -51,7 +52,7 @@ class Plan:
 
     def hand(self, scope: Scope, node: cst.CSTNode, reason: str) -> None:
         """Report something that does not work as it is."""
-        self.by_hand.add(scope)
+        self.by_hand[scope.module].add(node)
         self.report.tell(scope.module, node, Kind.HAND, reason)
 
     def note(self, scope: Scope, node: cst.CSTNode, reason: str) -> None:

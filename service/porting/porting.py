@@ -16,11 +16,12 @@ from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
 from .passes.blocking import tell_of_blocking
 from .passes.blocks import detach_blocks
+from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
 from .passes.environs import rewrite_environs
 from .passes.files import rewrite_files
-from .passes.functions import count_routes, define_functions
+from .passes.functions import define_functions
 from .passes.imports import rewrite_imports
 from .passes.middleware import rewrite_middleware
 from .passes.streams import rewrite_streams
@@ -138,7 +139,8 @@ def _planned(program: Program, names: dict[str, str]) -> tuple[Plan, dict[Module
     left: set[Module] = set()
     while True:
         plan = _decided(program, Report(), names, left)
-        plan.by_hand |= {each for each in program.functions.values() if each.module in left}
+        for module in left:
+            plan.by_hand[module].add(module.tree)
         _report_on_input(plan)
         for step in STEPS:
             step(plan)

@@ -104,3 +104,36 @@ def test_each_route_counts_once_whatever_decorates_it(tmp_path: Path) -> None:
     case = CASES["decorators_with_partial"]
     routes = port(project(tmp_path, case.before)).report.routes
     assert (routes.ported, routes.left_sync, routes.by_hand) == (3, 0, 0)
+
+
+def test_a_route_that_comes_to_a_place_for_a_hand_needs_one(tmp_path: Path) -> None:
+    source = """from flask import Flask, after_this_request, request
+
+app = Flask(__name__)
+
+
+def later(response):
+    response.call_on_close(print)
+    return response
+
+
+@app.get("/itself")
+def itself():
+    return {"who": request.remote_user}
+
+
+@app.get("/inside")
+def inside():
+    @after_this_request
+    def close(response):
+        return later(response)
+
+    return "ok"
+
+
+@app.get("/other")
+def other():
+    return "ok"
+"""
+    routes = port(project(tmp_path, {"app.py": source})).report.routes
+    assert (routes.ported, routes.left_sync, routes.by_hand) == (1, 0, 2)

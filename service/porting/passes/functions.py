@@ -17,7 +17,6 @@ from service.porting.registration import (
     HOOK,
     RECEIVER,
     TEMPLATE,
-    VIEW,
 )
 from service.porting.report import Kind
 
@@ -278,28 +277,6 @@ def _setup(plan: Plan, of: Class) -> None:
                 assert isinstance(call.func, cst.Attribute)
                 if dotted(call.func.value) or isinstance(call.func.value, cst.Call):
                     edits.change(call.func.attr, _to(new))
-
-
-def count_routes(plan: Plan) -> None:
-    """Count the routes in the report; after all that may need a hand is known."""
-    routes = plan.report.routes
-    for function in plan.functions():
-        if VIEW not in function.roles or function.module.is_test or _wraps_views(plan, function):
-            continue
-        if function in plan.by_hand:
-            routes.by_hand += 1
-        elif plan.colours.is_async(function):
-            routes.ported += 1
-        else:
-            routes.left_sync += 1
-
-
-def _wraps_views(plan: Plan, function: Function) -> bool:
-    """Whether it is what a decorator puts around a view."""
-    return any(
-        site.through_parameter and any(VIEW in called.roles for called in site.functions)
-        for site in plan.colours.sites(function)
-    )
 
 
 def _to(name: str) -> Callable[[cst.CSTNode], cst.Name]:

@@ -1,0 +1,82 @@
+"""Counting the routes: those that became asynchronous, stayed plain, or need a hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from service.porting.implicit import IMPLICIT
+from service.porting.plan import Plan
+from service.porting.program import Function, Scope
+from service.porting.registration import VIEW
+
+
+def count_routes(plan: Plan) -> None:
+    """Count the routes in the report; after all that may need a hand is known."""
+    routes = plan.report.routes
+    by_hand = _needing_a_hand(plan)
+    for function in plan.functions():
+        if VIEW not in function.roles or function.module.is_test or _wraps_views(plan, function):
+            continue
+        if function in by_hand:
+            routes.by_hand += 1
+        elif plan.colours.is_async(function):
+            routes.ported += 1
+        else:
+            routes.left_sync += 1
+
+
+def _needing_a_hand(plan: Plan) -> set[Function]:
+    """The functions with a place in them that needs a hand, those around, and those that call."""
+    found = {each for each in plan.functions() if each.module.tree in plan.by_hand[each.module]}
+    for module in [module for module, nodes in plan.by_hand.items() if nodes]:
+        finder = _Around(plan, plan.by_hand[module])
+        module.tree.visit(finder)
+        found |= finder.found
+    size = 0
+    while size < len(found):
+        size = len(found)
+        for site in plan.program.sites.values():
+            if site.role != IMPLICIT and not found.isdisjoint(site.functions):
+                found |= set(_outwards(site.where))
+    return found
+
+
+def _outwards(scope: Scope | None) -> Iterator[Function]:
+    """A function, and those that it is defined in."""
+    while scope is not None:
+        if isinstance(scope, Function):
+            yield scope
+        scope = scope.parent
+
+
+class _Around(cst.CSTVisitor):
+    """Finds the functions around some nodes."""
+
+    def __init__(self, plan: Plan, wanted: set[cst.CSTNode]) -> None:
+        super().__init__()
+        self.functions = plan.program.functions
+        self.wanted = wanted
+        self.found: set[Function] = set()
+        self._around: list[cst.CSTNode] = []
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        """Note the functions around a node that is wanted."""
+        self._around += [node] if node in self.functions else []
+        if node in self.wanted:
+            self.found |= {self.functions[each] for each in self._around}
+        return True
+
+    def on_leave(self, original_node: cst.CSTNode) -> None:
+        """Note that a function ends."""
+        if self._around[-1:] == [original_node]:
+            self._around.pop()
+
+
+def _wraps_views(plan: Plan, function: Function) -> bool:
+    """Whether it is what a decorator puts around a view."""
+    return any(
+        site.through_parameter and any(VIEW in called.roles for called in site.functions)
+        for site in plan.colours.sites(function)
+    )
