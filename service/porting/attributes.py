@@ -102,6 +102,8 @@ class Attributes(Names):
                 found |= self._of_object(value.of, name)
             elif isinstance(value, Super):
                 found |= self._above(value.of, name)
+            elif isinstance(value, Routine):
+                found |= value.function.attributes.get(name, NOTHING)
             elif isinstance(value, Text) and name in types.OF_DATA:
                 found |= one(External(f"builtins.str.{name}"))
         return found
@@ -181,9 +183,14 @@ class Attributes(Names):
             for value in values
         )
 
+    def keep(self, values: Values, *names: str) -> None:
+        """Note that a container, or an attribute of this name, holds functions."""
+        for function in routines(values):
+            self.program.kept[function].update(names)
+
     def store(self, base: Values, name: str, values: Values) -> None:
         """Put values into an attribute."""
-        self.program.kept |= routines(values)
+        self.keep(values, name)
         for value in base:
             if isinstance(value, Object):
                 before = value.of.attributes.get(name, NOTHING)
@@ -193,6 +200,10 @@ class Attributes(Names):
                     value.of.attributes[name] = together
                 if "flask.Flask" in value.of.external_bases():
                     self.store(one(Instance("flask.Flask")), name, values)
+            elif isinstance(value, Routine):
+                held = value.function.attributes.get(name, NOTHING)
+                value.function.attributes[name] = merged(held | values)
+                self.changed |= value.function.attributes[name] != held
             elif isinstance(value, Type):
                 self.changed |= value.of.bind(name, values)
             elif isinstance(value, ModuleValue):

@@ -75,7 +75,7 @@ class Containers(Implicit):
     ) -> None:
         """Put values into the container that an expression stands for, wherever it is kept."""
         kept = self.evaluate(container, env)
-        self.program.kept |= routines(added)
+        self.keep(added)
         self.leak(added, node, env)
         if not added or added <= items(kept):
             return
@@ -165,7 +165,7 @@ class Containers(Implicit):
         found: Values = NOTHING
         for element in node.elements:
             found |= self.evaluate(element.value, env)
-        self.program.kept |= routines(found)
+        self.keep(found)
         return many(found)
 
     def _dict(self, node: cst.Dict, env: Environment) -> Values:
@@ -174,7 +174,7 @@ class Containers(Implicit):
             if isinstance(element, cst.DictElement):
                 self.evaluate(element.key, env)
             found |= self.evaluate(element.value, env)
-        self.program.kept |= routines(found)
+        self.keep(found)
         kept = frozenset(value for value in found if not isinstance(value, Text))
         return many(kept or (DATA if node.elements else NOTHING))
 

@@ -193,6 +193,9 @@ class Handing(Expressions):
                     if isinstance(node.decorator, cst.Call) and is_of_error_handlers(value.path):
                         for arg in node.decorator.args[:1]:
                             self.handles(targets, self.evaluate(arg.value, env))
+                elif value.path == "functools.wraps()" and isinstance(node.decorator, cst.Call):
+                    for arg in node.decorator.args[:1]:
+                        self.store(values, "__wrapped__", self.evaluate(arg.value, env))
                 elif value.path == "flask.utils.run_sync":
                     self.program.in_threads |= targets
                 elif value.path == "flask.stream_with_context":

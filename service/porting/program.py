@@ -152,6 +152,7 @@ class Function(Scope):
         self.is_lambda = not named
         self.was_async = isinstance(node, cst.FunctionDef) and node.asynchronous is not None
         self.is_generator = False
+        self.attributes: dict[str, Values] = {}
         self.returns: Values = NOTHING
         self.yields: Values = NOTHING
         self.decorators: list[Values] = []
@@ -277,8 +278,8 @@ class Program:
     """Where connections are read from `g`, or from a variable of a module."""
     handlers: dict[cst.CSTNode, tuple[Function | Module, Values]] = field(default_factory=dict)
     """What each `except` catches."""
-    kept: set[Function] = field(default_factory=set)
-    """Functions that containers and attributes hold."""
+    kept: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Functions that containers and attributes hold, and the names of the attributes."""
     template_words: set[str] = field(default_factory=set)
     """The names in the expressions of templates."""
     in_threads: set[Function] = field(default_factory=set)

@@ -24,8 +24,8 @@ def pin_what_is_called_unseen(program: Program) -> None:
         elif unnamed and function in program.kept:
             reason = "it is kept, and a call that cannot be resolved may mean it"
             function.pins.setdefault(reason, function.node)
-        elif function.name in named:
-            reason = f"a call of {function.name} that cannot be resolved may mean it"
+        elif meant := sorted(named & {function.name, *program.kept.get(function, ())}):
+            reason = f"a call of {meant[0]} that cannot be resolved may mean it"
             function.pins.setdefault(reason, function.node)
 
 
