@@ -15,6 +15,7 @@ from .program import Function, Site
 from .registration import (
     APP_COMMAND,
     CALLBACK,
+    COMMAND,
     ON_THE_LOOP,
     is_of_error_handlers,
     is_transparent,
@@ -74,8 +75,8 @@ class Handing(Expressions):
             for function in routines(values):
                 site.escaping.add(function)
                 what = path.removeprefix("builtins.").removeprefix("?.") or "unknown code"
-                if function.module.is_test and not path:
-                    continue
+                if (function.module.is_test and not path) or COMMAND in function.roles:
+                    continue  # a command is an object of click's, and its function stays plain
                 function.pins.setdefault(f"it is handed to {what}", site.node)
                 self._listen(function, path)
 

@@ -38,13 +38,14 @@ _WAITING_FOR_THREADS = {
     "wait", "wait_for",
 }  # fmt: skip
 _WAITING_ON_ANY_THREAD = re.compile(
-    r"concurrent\..*\.(exception|result|shutdown|wait)"
+    r"(flask|click)\.testing\.\w+\.invoke"
+    r"|concurrent\..*\.(exception|result|shutdown|wait)"
     r"|queue\.\w+\.(get|join|put)"
     r"|threading\..*\.join"
     r"|threading\.(Barrier|Event)\.wait"
     r"|time\.sleep"
 )
-"""Of what waits for other threads: what means the same on whichever thread it is called."""
+"""Of what waits, for other threads or event loops: what means the same on whichever thread."""
 
 NOT_WAITING = {
     "PIL",

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import libcst as cst
 
-from service.porting.nodes import called, dotted, in_a_thread, with_keyword
+from service.porting.nodes import called, dotted, with_keyword
 from service.porting.plan import TESTING, Plan
-from service.porting.program import Site
 
 _QUART_TAKES = {"path", "method", "headers", "json", "auth", "scheme", "root_path", "subdomain"}
 
@@ -27,8 +26,6 @@ def rewrite_testsuites(plan: Plan) -> None:
         elif "flask.Flask.test_request_context" in site.paths and _flask_only(node):
             context = edits.need(TESTING, "request_context")
             edits.change(node, _of_app(context))
-        elif "flask.testing.FlaskCliRunner.invoke" in site.paths:
-            _invoke(plan, site, node)
     for site in plan.sites("with"):
         if "flask.Response" in site.paths and isinstance(site.node, cst.WithItem):
             edits = plan.edits(site.where.module)
@@ -73,12 +70,3 @@ def _of_app(name: str) -> Callable[[cst.Call], cst.Call]:
         return node.with_changes(func=cst.Name(name), args=[app, *node.args])
 
     return edit
-
-
-def _invoke(plan: Plan, site: Site, node: cst.Call) -> None:
-    """A command runs an event loop of its own, which it cannot on the one of the test."""
-    if not plan.colours.is_async(plan.colours.owner(site)) or node in plan.program.awaited:
-        return
-    edits = plan.edits(site.where.module)
-    edits.need("asyncio")
-    edits.change(node, in_a_thread)
