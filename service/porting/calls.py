@@ -6,8 +6,9 @@ import libcst as cst
 
 from . import drivers
 from . import flask_types as types
+from .doubles import CALLING, STANDING_IN, Arguments
 from .environment import Environment
-from .handing import Arguments, Handing
+from .handing import Handing
 from .narrowing import opened_for
 from .program import Class, Function, Program, Scope, Site
 from .registration import (
@@ -217,6 +218,10 @@ class Calls(Handing):
                 self.handles(routines(given[1]), given[0])
         elif path == "builtins.setattr":
             self._setattr(site.node, arguments, env)
+        elif path in STANDING_IN:
+            self.stand_in(site, path, arguments)
+        elif path in CALLING:
+            self.call_given(site, CALLING[path], arguments, env)
         elif path in _NAMESPACES:
             self._open_up(site, given, env)
         elif path == "threading.Thread":

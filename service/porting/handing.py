@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import libcst as cst
 
+from .doubles import Arguments, Doubles
 from .environment import Environment
-from .evaluation import Expressions
 from .implicit import IMPLICIT
 from .libraries import may_wait
 from .program import Function, Site
@@ -40,8 +40,6 @@ from .values import (
     routines,
 )
 
-Arguments = list[tuple[str, Values]]
-
 _TAKING_GENERATORS = {
     "flask.Flask.make_response",
     "flask.Flask.response_class",
@@ -52,7 +50,7 @@ _TAKING_GENERATORS = {
 _SIGNALS = "blinker."
 
 
-class Handing(Expressions):
+class Handing(Doubles):
     """Functions as arguments."""
 
     @abstractmethod
@@ -61,9 +59,6 @@ class Handing(Expressions):
 
     def _escape(self, site: Site, arguments: Arguments, path: str = "") -> None:
         """Note which functions are handed to something that may call them, nobody knows how."""
-        if path == "pytest.MonkeyPatch.setattr":
-            self._stand_in(arguments)
-            return
         if path in {
             "flask.Flask.ensure_async",
             "flask.Flask.ensure_sync",
@@ -127,21 +122,6 @@ class Handing(Expressions):
                         site.functions.add(value.function)
                     else:
                         value.function.pins.setdefault(f"{path} iterates over it", site.node)
-
-    def _stand_in(self, arguments: Arguments) -> None:
-        """`monkeypatch.setattr`: what takes a function's place must be of its kind."""
-        replacing = routines(frozenset().union(*(values for _, values in arguments)))
-        target: Values = NOTHING
-        texts = [v.text for _, values in arguments for v in values if isinstance(v, Text)]
-        for text in texts:
-            owner, _, name = text.rpartition(".")
-            module = self.program.module_at(owner)
-            if module is not None:
-                target |= self.member(module, name)
-            elif arguments and not owner:
-                target |= self.attribute(arguments[0][1], name)
-        for function in replacing:
-            self.program.aliases[function] |= routines(target) - {function}
 
     def _mark_awaited(self, node: cst.CSTNode) -> None:
         if isinstance(node, cst.Call):

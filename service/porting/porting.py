@@ -19,7 +19,9 @@ from .passes.blocks import detach_blocks
 from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
+from .passes.doubles import rewrite_doubles
 from .passes.environs import rewrite_environs
+from .passes.expectations import rewrite_expectations
 from .passes.files import rewrite_files
 from .passes.functions import define_functions
 from .passes.imports import rewrite_imports
@@ -38,6 +40,8 @@ Tell = Callable[[str, int, int], None]
 STEPS = (
     replace_openers,
     rewrite_testsuites,
+    rewrite_doubles,
+    rewrite_expectations,
     rewrite_imports,
     rewrite_applications,
     rewrite_environs,

@@ -241,6 +241,23 @@ class Read:
     of_g: bool
 
 
+@dataclass(frozen=True)
+class Double:
+    """A call of a test that puts something in the place of something else.
+
+    Attributes:
+        site: the call.
+        target: what is replaced.
+        node: what takes its place, as written; None if the library makes it up.
+        given: what that may stand for.
+    """
+
+    site: Site
+    target: Values
+    node: cst.BaseExpression | None = None
+    given: Values = NOTHING
+
+
 @dataclass(eq=False)
 class Program:
     """Everything that was found out about a project."""
@@ -258,6 +275,10 @@ class Program:
     """What was put into attributes of objects from outside, such as `g.db`."""
     aliases: dict[Function, set[Function]] = field(default_factory=lambda: defaultdict(set))
     """Functions that stand in for each other, so that they must be of one kind."""
+    doubles: dict[cst.Call, Double] = field(default_factory=dict)
+    """What tests put in the place of something else."""
+    given: dict[cst.CSTNode, tuple[Site, int]] = field(default_factory=dict)
+    """Arguments that are given to be called: the call that they are given to, and where."""
     looked_for: set[cst.CSTNode] = field(default_factory=set)
     """Calls of `hasattr` that ask for an attribute which is awaited."""
     consumed: dict[cst.CSTNode, Function] = field(default_factory=dict)

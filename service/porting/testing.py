@@ -8,9 +8,11 @@ The responses are Quart's.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from http.cookiejar import Cookie
+from inspect import isawaitable
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -214,3 +216,13 @@ def request_context(app: Quart, *args: Any, **kwargs: Any) -> RequestContext:
     )
     request.body.set_result(sent.body)
     return app.request_context(request)
+
+
+def coroutine_function(double: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """A coroutine function that does what a test's double of one does."""
+
+    async def called(*args: Any, **kwargs: Any) -> Any:
+        result = double(*args, **kwargs)
+        return await result if isawaitable(result) else result
+
+    return called

@@ -11,6 +11,7 @@ from quart import Quart, Response, request
 
 from service.connections import Connections, run
 from service.porting.runtime import copy_current_request_context, run_apart, stream_with_context
+from service.porting.testing import coroutine_function
 
 
 def make_app() -> Quart:
@@ -91,6 +92,14 @@ async def test_a_thread_of_ones_own_has_the_request_that_was_copied() -> None:
 
     response = await app.test_client().post("/", json={"number": 3})
     assert await response.get_json() == [["given", "/", {"number": 3}]]
+
+
+async def test_a_double_of_a_coroutine_function_is_awaited_whatever_it_is() -> None:
+    async def asynchronous(number: int) -> int:
+        return number + 1
+
+    assert await coroutine_function(lambda number: number + 1)(1) == 2
+    assert await coroutine_function(asynchronous)(number=1) == 2
 
 
 def test_without_a_request_no_context_is_copied() -> None:

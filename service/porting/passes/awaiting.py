@@ -35,7 +35,9 @@ def await_calls(plan: Plan) -> None:
 
 def _call_or_attribute(plan: Plan, site: Site) -> None:
     node, colours = site.node, plan.colours
-    if node in plan.program.awaited or not isinstance(node, cst.Call | cst.Attribute | cst.Name):
+    if node in plan.program.awaited or node in plan.program.given:
+        return
+    if not isinstance(node, cst.Call | cst.Attribute | cst.Name):
         return
     speaking = plan.idiom.queries.functions if plan.idiom.queries is not None else {}
     if node in speaking and node in plan.idiom.awaited:

@@ -1,0 +1,102 @@
+"""Test doubles of what is awaited now: they are awaited, too, or reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from service.porting.awaitables import AWAITABLE
+from service.porting.nodes import wrapped
+from service.porting.plan import TESTING, Plan
+from service.porting.program import Double, Function
+from service.porting.registration import COMMAND
+from service.porting.values import External, Instance, Object, Routine, Type, routines
+
+_PLAIN_MOCKS = ("Mock", "MagicMock")
+_MADE_TO_MEASURE = {"autospec", "new_callable", "spec", "spec_set"}
+_ADVICE = "let the double have coroutine functions, or autospec=True"
+_WRAPPER = "coroutine_function"
+
+
+def rewrite_doubles(plan: Plan) -> None:
+    """Make out the edits for doubles of functions; those of objects are reported."""
+    for double in plan.program.doubles.values():
+        if any(_is_awaited(plan, value) for value in double.target):
+            _of_function(plan, double)
+        elif names := sorted(_not_awaited(plan, double)):
+            reason = f"{', '.join(names)} of what this replaces is awaited now: {_ADVICE}"
+            plan.hand(double.site.where, double.site.node, reason)
+
+
+def _is_awaited(plan: Plan, value: object) -> bool:
+    if isinstance(value, External):
+        return value.path in AWAITABLE
+    return isinstance(value, Routine) and _became_async(plan, value.function)
+
+
+def _became_async(plan: Plan, function: Function) -> bool:
+    new = function in plan.colours.asynchronous and not function.was_async
+    return new and COMMAND not in function.roles
+
+
+def _of_function(plan: Plan, double: Double) -> None:
+    """`mock.patch` makes doubles up that are awaited; what it is given may have to be wrapped."""
+    where, node = double.site.where, double.node
+    if any(function.is_generator for function in routines(double.target)):
+        plan.hand(where, double.site.node, "what this replaces is an asynchronous generator now")
+        return
+    functions = routines(double.given)
+    if node is None or (functions and all(map(plan.colours.is_async, functions))):
+        return
+    edits = plan.edits(where.module)
+    made = plan.program.sites.get((node, "call"))
+    paths = made.paths if made is not None else set()
+    if f"{TESTING}.{_WRAPPER}" in paths or Instance("unittest.mock.AsyncMock") in double.given:
+        return
+    if isinstance(node, cst.Call) and any(_is_plain_mock(path) for path in paths):
+        if isinstance(node.func, cst.Attribute):
+            edits.change(node.func.attr, lambda old: cst.Name("AsyncMock"))
+        else:
+            name = edits.need("unittest.mock", "AsyncMock")
+            edits.change(node.func, lambda old: cst.Name(name))
+        return
+    wrapper = edits.need(TESTING, _WRAPPER)
+    edits.change(node, lambda old: wrapped(wrapper, old))
+
+
+def _is_plain_mock(path: str) -> bool:
+    library, _, name = path.rpartition(".")
+    return library in {"unittest.mock", "mock"} and name in _PLAIN_MOCKS
+
+
+def _not_awaited(plan: Plan, double: Double) -> set[str]:
+    """The methods that are awaited of an object now, and that its double has as plain ones."""
+    made_up = double.node if double.node is not None else double.site.node
+    if isinstance(made_up, cst.Call) and _MADE_TO_MEASURE & {
+        arg.keyword.value for arg in made_up.args if arg.keyword is not None
+    }:
+        return set()
+    if isinstance(made_up, cst.Name) and made_up.value == "None":
+        return set()
+    own = {
+        name
+        for value in double.given
+        if isinstance(value, Object | Type)
+        for name, method in _methods(value)
+        if plan.colours.is_async(method)
+    }
+    return {
+        name
+        for value in double.target
+        if isinstance(value, Object | Type)
+        for name, method in _methods(value)
+        if _became_async(plan, method) and name not in own
+    }
+
+
+def _methods(value: Object | Type) -> Iterator[tuple[str, Function]]:
+    for each in value.of.lineage():
+        for name, values in each.bindings.items():
+            for method in routines(values):
+                yield name, method
