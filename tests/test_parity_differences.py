@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import flask
@@ -15,6 +17,7 @@ import quart
 from quart import Quart
 
 from service.connections import Connections, run
+from service.porting import sending
 
 
 def make(kind: str) -> Any:
@@ -159,18 +162,40 @@ def test_the_app_context_of_a_command(kind: str, expected: str) -> None:
     assert app.test_cli_runner().invoke(args=["command"]).output.strip() == expected
 
 
-@as_expected(Flask="no-cache", Quart="public, max-age=43200", ours="public, max-age=43200")
-async def test_who_may_keep_a_file_that_was_sent(kind: str, expected: str) -> None:
+@as_expected(
+    Flask=("no-cache", "inline; filename=a.py"),
+    Quart=("public, max-age=43200", None),
+    ours=("no-cache", "inline; filename=a.py"),
+)
+async def test_a_file_that_was_sent(kind: str, expected: tuple[str, str | None]) -> None:
     app = make(kind)
 
     async def view() -> Any:
-        return await quart.send_file(__file__)
+        if kind == "Quart":
+            return await quart.send_file(__file__, attachment_filename="a.py")
+        return await sending.send_file(__file__, download_name="a.py")
 
-    asked = (lambda: flask.send_file(__file__)) if kind == "Flask" else view
-    answer = await answer_of(app, asked)
-    assert answer.headers["Cache-Control"] == expected
+    of_flask = lambda: flask.send_file(__file__, download_name="a.py")  # noqa: E731
+    answer = await answer_of(app, of_flask if kind == "Flask" else view)
+    headers = answer.headers
+    assert (headers["Cache-Control"], headers.get("Content-Disposition")) == expected
     if kind == "Flask":
         answer.close()
+
+
+@as_expected(Flask="no-cache", Quart="public, max-age=43200", ours="public, max-age=43200")
+async def test_who_may_keep_a_static_file(kind: str, expected: str) -> None:
+    app = make(kind)
+    app.static_folder = str(Path(__file__).parent)
+    async with contextlib.AsyncExitStack() as stack:
+        if kind == "Flask":
+            stack.enter_context(app.test_request_context("/"))
+            answer = app.send_static_file(Path(__file__).name)
+            stack.callback(answer.close)
+        else:
+            await stack.enter_async_context(app.test_request_context("/"))
+            answer = await app.send_static_file(Path(__file__).name)
+        assert answer.headers["Cache-Control"] == expected
 
 
 @as_expected(Flask=["a=1", "b=2"], Quart=["b=2"], ours=["b=2"])

@@ -156,6 +156,8 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "flask.views.MethodView": "flask.views.MethodView",
     "flask.wrappers.response.Response": _RESPONSE,
     "service.porting.runtime.copy_current_request_context": "flask.copy_current_request_context",
+    "service.porting.sending.send_file": "flask.send_file",
+    "service.porting.sending.send_from_directory": "flask.send_from_directory",
     "service.porting.runtime.stream_with_context": "flask.stream_with_context",
     "werkzeug.test.Client": _CLIENT,
     "werkzeug.test.TestResponse": _RESPONSE,

@@ -22,6 +22,8 @@ RUNNING = "service.porting.runtime"
 """Where ported apps import what Quart's requests and responses lack."""
 COPY_CONTEXT = "copy_current_request_context"
 RUN_APART, STREAM = "run_apart", "stream_with_context"
+SENDING = "service.porting.sending"
+"""Where ported apps import what sends files."""
 TESTING = "service.porting.testing"
 """Where ported tests import what Quart's test client lacks."""
 

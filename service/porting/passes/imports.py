@@ -12,14 +12,16 @@ from service.porting.awaitables import RENAMED
 from service.porting.libraries import EXTENSIONS, extension
 from service.porting.nodes import as_dotted, dotted, text_of
 from service.porting.passes.streams import streaming_plainly
-from service.porting.plan import COPY_CONTEXT, RUNNING, STREAM, TESTING, Plan
+from service.porting.plan import COPY_CONTEXT, RUNNING, SENDING, STREAM, TESTING, Plan, paths
 from service.porting.program import Module
 from service.porting.rewriter import Edits
 
+_SENDING = {name: (SENDING, name) for name in ("send_file", "send_from_directory")}
 _OURS = {
     "FlaskClient": (TESTING, "PortedClient"),
     COPY_CONTEXT: (RUNNING, COPY_CONTEXT),
     STREAM: (RUNNING, STREAM),
+    **_SENDING,
 }
 """What ported code imports from here."""
 _NOT_AS_THEY_WERE = {
@@ -67,6 +69,9 @@ class _Imports(cst.CSTVisitor):
         if isinstance(node.names, cst.ImportStar):
             self.edits.change(node, lambda old: old.with_changes(module=as_dotted(new)))
             self.edits.renamed.update(RENAMED)
+            self.edits.imports |= {
+                (*_SENDING[name], None) for name in _SENDING if f"{name}(" in self.module.source
+            }
             self.plan.note(self.module, node, "names imported with * are taken for Flask's")
             return
         self._rename_members(node, new)
@@ -123,10 +128,14 @@ class _Imports(cst.CSTVisitor):
         if dotted(node) in {f"flask.{COPY_CONTEXT}", f"quart.{COPY_CONTEXT}"}:
             name = self.edits.need(RUNNING, COPY_CONTEXT)
             self.edits.change(node, _to(cst.Name(name)))
-        elif isinstance(node.value, cst.Name) and node.attr.value in RENAMED:
+        elif isinstance(node.value, cst.Name):
             values = self.module.bindings.get(node.value.value, frozenset())
-            if any(getattr(value, "path", None) in {"flask", "flask.testing"} for value in values):
+            of_flask = paths(values) & {"flask", "flask.testing"}
+            if of_flask and node.attr.value in RENAMED:
                 self.edits.change(node.attr, _named(RENAMED[node.attr.value]))
+            elif of_flask and node.attr.value in _SENDING and "flask" in self.module.source:
+                name = self.edits.need(*_SENDING[node.attr.value])
+                self.edits.change(node, _to(cst.Name(name)))
 
     def _tell_extension(self, node: cst.CSTNode, name: str) -> None:
         found = extension(name)
