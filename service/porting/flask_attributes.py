@@ -27,15 +27,18 @@ def may_have(kind: str, name: str) -> bool:
 
 @cache
 def _attributes(kind: str) -> set[str]:
-    found = set(dir(LocalProxy))
-    for of in _CLASSES[kind]:
-        found |= set(dir(of))
-        for each in of.__mro__:
-            made = vars(each).get("__init__")
-            if inspect.isfunction(made):
-                found |= {
-                    str(step.argval)
-                    for step in dis.get_instructions(made)
-                    if step.opname == "STORE_ATTR"
-                }
+    return set(dir(LocalProxy)).union(*(members(of) for of in _CLASSES[kind]))
+
+
+def members(of: type) -> set[str]:
+    """What objects of a class have: by the class, or since they are made."""
+    found = set(dir(of))
+    for each in of.__mro__:
+        made = vars(each).get("__init__")
+        if inspect.isfunction(made):
+            found |= {
+                str(step.argval)
+                for step in dis.get_instructions(made)
+                if step.opname == "STORE_ATTR"
+            }
     return found

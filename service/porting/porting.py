@@ -25,6 +25,7 @@ from .passes.expectations import rewrite_expectations
 from .passes.files import rewrite_files
 from .passes.functions import define_functions
 from .passes.imports import rewrite_imports
+from .passes.members import tell_of_members
 from .passes.middleware import rewrite_middleware
 from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
@@ -46,6 +47,7 @@ STEPS = (
     rewrite_applications,
     rewrite_environs,
     rewrite_middleware,
+    tell_of_members,
     rewrite_files,
     rewrite_streams,
     detach_blocks,

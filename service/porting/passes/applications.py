@@ -11,7 +11,7 @@ import libcst as cst
 from service.porting.nodes import awaited, called, dotted, statement, with_keyword
 from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan
 from service.porting.program import Module, Site
-from service.porting.values import Instance, Type
+from service.porting.values import Type
 
 _FLASK = "flask.Flask"
 _APPS_CONFIG = re.compile(r"\bapp\.config")
@@ -25,21 +25,12 @@ _OF_WERKZEUG = {
     "reloader_interval", "reloader_type", "request_handler", "static_files", "threaded",
     "use_debugger", "use_evalex",
 }  # fmt: skip
-_GONE = {
-    "flask.Request.stream": "read request.body instead, with `async for`",
-    "flask.Request.remote_user": "an ASGI request has none: see request.authorization",
-    "flask.Flask.async_to_sync": "a plain function uses service.connections.run instead",
-    "flask.Response.stream": "give the response an async generator instead",
-    "flask.Response.call_on_close": "Quart has none: use after_request or a background task",
-    "flask.Response.response": "Quart's is a body to be iterated over with `async for`",
-}
 
 
 def rewrite_applications(plan: Plan) -> None:
     """Make out the edits for what differs in more than an `await`."""
     for site in plan.sites("call"):
         _call(plan, site)
-    _tell_what_is_gone(plan)
     _connect(plan)
     for module in plan.program.modules.values():
         module.tree.visit(_Guard(plan, module))
@@ -103,19 +94,6 @@ def _share_between_threads(plan: Plan, site: Site, node: cst.Call) -> None:
     plan.edits(site.where.module).change(
         node, lambda old: with_keyword(old, "check_same_thread", cst.Name("False"))
     )
-
-
-def _tell_what_is_gone(plan: Plan) -> None:
-    for node, base in plan.program.values.items():
-        if not isinstance(node, cst.Attribute):
-            continue
-        for value in base:
-            if isinstance(value, Instance):
-                reason = _GONE.get(f"{value.kind}.{node.attr.value}")
-                if reason is not None:
-                    module = plan.program.module_of.get(node)
-                    if module is not None:
-                        plan.hand(module, node, reason)
 
 
 def _connect(plan: Plan) -> None:

@@ -1,0 +1,44 @@
+"""Members of Flask's objects that Quart's lack: whoever reads or overrides them is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from service.porting.flask_types import canonical
+from service.porting.lacking import DEALT_WITH, LACKED, OTHERWISE
+from service.porting.plan import Plan
+from service.porting.values import External, Instance, Object, Super, Type, Value, routines
+
+_GIVEN_IN_TESTS = "flask.Response.close"
+
+
+def tell_of_members(plan: Plan) -> None:
+    """Report what is read, and what would be called no more."""
+    reasons = LACKED | OTHERWISE
+    for node, base in plan.program.values.items():
+        module = plan.program.module_of.get(node)
+        if not isinstance(node, cst.Attribute) or module is None:
+            continue
+        for kind in {kind for value in base for kind in _kinds(value, node.attr.value)}:
+            path = canonical(f"{kind}.{node.attr.value}")
+            given = path == _GIVEN_IN_TESTS and module.is_test
+            if path in reasons and not given:
+                plan.hand(module, node, f"{node.attr.value}: {reasons[path]}")
+    for of in plan.program.classes.values():
+        for name, values in of.bindings.items():
+            paths = {canonical(f"{base}.{name}") for base in of.external_bases()}
+            if paths & (LACKED.keys() | DEALT_WITH):
+                for function in routines(values):
+                    plan.hand(of, function.node, f"Quart does not call {name}")
+
+
+def _kinds(value: Value, name: str) -> Iterator[str]:
+    """The classes from outside the project that a value has an attribute from."""
+    if isinstance(value, Instance):
+        yield value.kind
+    elif isinstance(value, External):
+        yield value.path
+    elif isinstance(value, Object | Type | Super) and not value.of.attribute(name):
+        yield from value.of.external_bases()
