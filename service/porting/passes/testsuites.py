@@ -55,12 +55,9 @@ def _text(node: cst.Attribute) -> cst.Call:
 
 
 def _flask_only(node: cst.Call) -> bool:
-    if not node.args or (len(node.args) > 1 and node.args[1].keyword is None):
-        return True
-    return any(
-        arg.star or (arg.keyword is not None and arg.keyword.value not in _QUART_TAKES)
-        for arg in node.args
-    )
+    given = ["path" if arg.keyword is None else arg.keyword.value for arg in node.args]
+    starred = any(arg.star for arg in node.args)
+    return starred or given.count("path") != 1 or not _QUART_TAKES.issuperset(given)
 
 
 def _of_app(name: str) -> Callable[[cst.Call], cst.Call]:
