@@ -14,6 +14,7 @@ from .environment import Environment
 from .nodes import text_of
 from .program import Function, Program, Read, Site
 from .values import (
+    BYTEARRAY,
     DATA,
     NOTHING,
     External,
@@ -223,7 +224,7 @@ class Expressions(Containers):
         given = []
         for arg in node.args:
             values = self.evaluate(arg.value, env)
-            if any(isinstance(value, Generated | Routine) for value in values):
+            if BYTEARRAY in values or any(isinstance(v, Generated | Routine) for v in values):
                 self.program.values[arg.value] = values
             given.append((arg.keyword.value if arg.keyword else arg.star, values))
         return given

@@ -12,7 +12,18 @@ from uuid import UUID
 from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.exceptions import HTTPException
 
-from .values import DATA, NOTHING, External, Instance, Many, Row, Values, one, something_of
+from .values import (
+    BYTEARRAY,
+    DATA,
+    NOTHING,
+    External,
+    Instance,
+    Many,
+    Row,
+    Values,
+    one,
+    something_of,
+)
 
 _APP = "flask.Flask"
 _CLIENT = "flask.testing.FlaskClient"
@@ -50,6 +61,7 @@ RETURNED = {
     f"{_APP}.test_client": _CLIENT,
     f"{_APP}.test_request_context": "flask.ctx.RequestContext",
     f"{_APP}.url_for": "builtins.str",
+    BYTEARRAY.kind: BYTEARRAY.kind,
     "flask.jsonify": _RESPONSE,
     "flask.make_response": _RESPONSE,
     "flask.redirect": "werkzeug.wrappers.Response",

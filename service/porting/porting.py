@@ -16,6 +16,7 @@ from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
 from .passes.blocking import tell_of_blocking
 from .passes.blocks import detach_blocks
+from .passes.bodies import rewrite_bodies
 from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
@@ -52,6 +53,7 @@ STEPS = (
     rewrite_streams,
     detach_blocks,
     await_calls,
+    rewrite_bodies,
     define_functions,
     rewrite_queries,
     tell_of_blocking,

@@ -24,6 +24,7 @@ from .registration import (
     pin_by_name,
 )
 from .values import (
+    BYTEARRAY,
     DATA,
     NOTHING,
     External,
@@ -72,6 +73,7 @@ class Evaluation(Definitions):
         program.leaked.clear()
         program.reads.clear()
         program.consumed.clear()
+        program.returned.clear()
         self._special.clear()
         self._calls_of_round.clear()
         for function in program.functions.values():
@@ -296,7 +298,11 @@ class Evaluation(Definitions):
             if node.value is not None and isinstance(env.where, Function):
                 if env.where.is_generator:
                     env.where.pins.setdefault("a generator that returns a value stays one", node)
-                self.returned(env.where, self.evaluate(node.value, env))
+                values = self.evaluate(node.value, env)
+                self.returned(env.where, values)
+                if BYTEARRAY in values | items(values):
+                    self.program.values[node.value] = values
+                    self.program.returned.append((env.where, node.value))
         elif isinstance(node, cst.Expr):
             self.evaluate(node.value, env)
         elif isinstance(node, cst.Import):

@@ -134,6 +134,8 @@ def something_of(kind: str) -> Instance:
 DATA: Values = frozenset((Instance("builtins.?"),))
 """Numbers, strings and the like: nothing that could wait."""
 
+BYTEARRAY = Instance("builtins.bytearray")
+
 
 def items(values: Values) -> Values:
     """What iterating over the values gives."""
