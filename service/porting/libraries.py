@@ -34,8 +34,8 @@ WAITING_IN_STDLIB = (
 
 _BETWEEN_THREADS = {"concurrent", "queue", "threading"}
 _WAITING_FOR_THREADS = {
-    "__iter__", "acquire", "as_completed", "get", "join", "map", "put", "result", "shutdown",
-    "wait", "wait_for",
+    "__exit__", "__iter__", "acquire", "as_completed", "get", "join", "map", "put", "result",
+    "shutdown", "wait", "wait_for",
 }  # fmt: skip
 _WAITING_ON_ANY_THREAD = re.compile(
     r"(flask|click)\.testing\.\w+\.invoke"
@@ -186,6 +186,11 @@ def _waits_for_threads(path: str) -> bool:
     """Whether this waits for another thread, or for an event loop of its own."""
     library, _, rest = path.partition(".")
     return library in _BETWEEN_THREADS and rest.rpartition(".")[2] in _WAITING_FOR_THREADS
+
+
+def may_wait_here(path: str) -> bool:
+    """Whether this waits for other threads, in a way that no thread of its own can take over."""
+    return _waits_for_threads(path) and not may_wait_elsewhere(path)
 
 
 def may_wait_elsewhere(path: str) -> bool:

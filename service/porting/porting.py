@@ -14,7 +14,7 @@ from .connections import find_idiom
 from .leaving import keep_plain
 from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
-from .passes.blocking import tell_of_blocking
+from .passes.blocking import tell_of_blocking, tell_of_waiting
 from .passes.blocks import detach_blocks
 from .passes.bodies import rewrite_bodies
 from .passes.counting import count_routes
@@ -57,6 +57,7 @@ STEPS = (
     define_functions,
     rewrite_queries,
     tell_of_blocking,
+    tell_of_waiting,
     count_routes,
 )
 """What makes out the edits; the order matters where the pass says so."""
