@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import libcst as cst
 
+from .awaitables import AWAITABLE
 from .doubles import Arguments, Doubles
 from .environment import Environment
 from .implicit import IMPLICIT
@@ -66,6 +67,7 @@ class Handing(Doubles):
             "flask.stream_with_context",
         }:
             return
+        self._hand_over(site, arguments)
         for _, values in arguments:
             for function in routines(values):
                 site.escaping.add(function)
@@ -74,6 +76,13 @@ class Handing(Doubles):
                     continue  # a command is an object of click's, and its function stays plain
                 function.pins.setdefault(f"it is handed to {what}", site.node)
                 self._listen(function, path)
+
+    def _hand_over(self, site: Site, arguments: Arguments) -> None:
+        """Note which functions of Quart's, or of its client, are handed over to be called."""
+        args = site.node.args if isinstance(site.node, cst.Call) else ()
+        for arg, (_, values) in zip(args, arguments, strict=False):
+            if any(isinstance(value, External) and value.path in AWAITABLE for value in values):
+                self.program.handed[arg.value] = site
 
     def handles(self, functions: Iterable[Function], kinds: Values) -> None:
         """Note that functions are called with errors of these kinds."""
@@ -103,6 +112,7 @@ class Handing(Doubles):
     def _start_thread(self, site: Site, arguments: Arguments) -> None:
         """What a thread is given to call, it calls with the arguments given for that."""
         given = dict(arguments)
+        self._hand_over(site, arguments)
         for function in routines(given.get("target", NOTHING)):
             function.pins.setdefault("a thread calls it", site.node)
             for value in given.get("args", NOTHING):

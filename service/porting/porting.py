@@ -25,6 +25,7 @@ from .passes.environs import rewrite_environs
 from .passes.expectations import rewrite_expectations
 from .passes.files import rewrite_files
 from .passes.functions import define_functions
+from .passes.handovers import rewrite_handovers
 from .passes.imports import rewrite_imports
 from .passes.members import tell_of_members
 from .passes.middleware import rewrite_middleware
@@ -43,6 +44,7 @@ STEPS = (
     replace_openers,
     rewrite_testsuites,
     rewrite_doubles,
+    rewrite_handovers,
     rewrite_expectations,
     rewrite_imports,
     rewrite_applications,

@@ -279,6 +279,8 @@ class Program:
     """What tests put in the place of something else."""
     given: dict[cst.CSTNode, tuple[Site, int]] = field(default_factory=dict)
     """Arguments that are given to be called: the call that they are given to, and where."""
+    handed: dict[cst.BaseExpression, Site] = field(default_factory=dict)
+    """What is awaitable when it is called, and handed to something that calls it."""
     returned: list[tuple[Function, cst.BaseExpression]] = field(default_factory=list)
     """What functions return that no response can be made of."""
     looked_for: set[cst.CSTNode] = field(default_factory=set)

@@ -74,6 +74,7 @@ class Evaluation(Definitions):
         program.reads.clear()
         program.consumed.clear()
         program.returned.clear()
+        program.handed.clear()
         self._special.clear()
         self._calls_of_round.clear()
         for function in program.functions.values():

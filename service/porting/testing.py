@@ -13,7 +13,7 @@ from contextlib import suppress
 from contextvars import ContextVar, Token
 from http.cookiejar import Cookie
 from inspect import isawaitable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from flask.testing import EnvironBuilder
@@ -24,6 +24,10 @@ from quart.signals import request_started
 from quart.testing import QuartClient
 from quart.testing.utils import make_test_scope, no_op_push
 from werkzeug.datastructures import Headers
+
+from .runtime import run_apart
+
+T = TypeVar("T")
 
 
 class PortedClient(QuartClient):
@@ -216,6 +220,15 @@ def request_context(app: Quart, *args: Any, **kwargs: Any) -> RequestContext:
     )
     request.body.set_result(sent.body)
     return app.request_context(request)
+
+
+def plain_function(function: Callable[..., Awaitable[T]]) -> Callable[..., T]:
+    """A plain function, for threads of a test, that waits for what a coroutine function does."""
+
+    def called(*args: Any, **kwargs: Any) -> T:
+        return run_apart(function(*args, **kwargs))
+
+    return called
 
 
 def coroutine_function(double: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:

@@ -11,7 +11,7 @@ from quart import Quart, Response, request
 
 from service.connections import Connections, run
 from service.porting.runtime import copy_current_request_context, run_apart, stream_with_context
-from service.porting.testing import coroutine_function
+from service.porting.testing import coroutine_function, plain_function
 
 
 def make_app() -> Quart:
@@ -100,6 +100,15 @@ async def test_a_double_of_a_coroutine_function_is_awaited_whatever_it_is() -> N
 
     assert await coroutine_function(lambda number: number + 1)(1) == 2
     assert await coroutine_function(asynchronous)(number=1) == 2
+
+
+async def test_a_plain_function_waits_for_a_coroutine_function() -> None:
+    async def found(number: int) -> tuple[int, asyncio.AbstractEventLoop]:
+        return number, asyncio.get_running_loop()
+
+    number, loop = plain_function(found)(number=1)
+    assert number == 1
+    assert loop is not asyncio.get_running_loop()
 
 
 def test_without_a_request_no_context_is_copied() -> None:

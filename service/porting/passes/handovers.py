@@ -1,0 +1,25 @@
+"""`pool.submit(client.get, path)`: what is awaited now, handed to something that only calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import libcst as cst
+
+from service.porting.nodes import source_of, wrapped
+from service.porting.plan import TESTING, Plan
+
+
+def rewrite_handovers(plan: Plan) -> None:
+    """Make out the edits for tests, where a plain function waits; an app is reported."""
+    for node, site in plan.program.handed.items():
+        if site.where.module.is_test and site.paths:
+            wrapper = plan.edits(site.where.module).need(TESTING, "plain_function")
+            plan.edits(site.where.module).change(node, _within(wrapper))
+        else:
+            reason = f"{source_of(node)} is awaited now: hand over what awaits it"
+            plan.hand(site.where, site.node, reason)
+
+
+def _within(function: str) -> Callable[[cst.BaseExpression], cst.Call]:
+    return lambda old: wrapped(function, old)
