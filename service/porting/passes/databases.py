@@ -30,6 +30,7 @@ _ERRORS = {
     "ProgrammingError": "SyntaxOrAccessError",
 }
 """asyncpg's names of what psycopg raises, unless it is the same, with `Error`."""
+_ARGUMENTS = "asyncpg takes arguments of the column's own type: int(...), a date, not their text"
 
 
 def replace_openers(plan: Plan) -> None:
@@ -192,10 +193,26 @@ def rewrite_queries(plan: Plan) -> None:
         if plan.idiom.converted(planned.number) is not None and planned.node in queries.functions:
             waiting(plan, site_of(planned.node))  # what it imports must be known before
     queries.waited = waited
+    _tell_of_arguments(plan)
     owners = _owners(plan)
     queries.rewritten = lambda node: (
         plan.edits(owners[node]).rewritten(node) if node in owners else node
     )
+
+
+def _tell_of_arguments(plan: Plan) -> None:
+    """Say once in each file what asyncpg takes for arguments."""
+    queries = plan.idiom.queries
+    assert queries is not None
+    told: set[Module] = set()
+    for site in plan.sites("call"):
+        node = site.node
+        if not isinstance(node, cst.Call) or len(node.args) < 2 or not queries.is_sql(node):
+            continue
+        converted = plan.idiom.converted(queries.number(node)) is not None
+        if converted and site.where not in plan.idiom.removed and site.where.module not in told:
+            told.add(site.where.module)
+            plan.note(site.where, node, _ARGUMENTS)
 
 
 def _owners(plan: Plan) -> dict[cst.CSTNode, Module]:
