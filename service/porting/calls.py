@@ -238,6 +238,8 @@ class Calls(Handing):
         if path in _AWAITING or path.startswith("service.connections."):
             self._mark_awaited(site.node)
             return everything
+        if path in CALLING:
+            return self.expected(arguments)
         if path.endswith("()"):
             return everything or NOTHING
         if role is not None or is_transparent(path):

@@ -8,7 +8,18 @@ from . import flask_types as types
 from .environment import Environment
 from .evaluation import Expressions
 from .program import Double, Site
-from .values import NOTHING, ModuleValue, Object, Text, Type, Values, one, routines
+from .values import (
+    NOTHING,
+    Instance,
+    ModuleValue,
+    Object,
+    Text,
+    Type,
+    Values,
+    items,
+    one,
+    routines,
+)
 
 _IN_PLACE_OF_A_NAME = {"unittest.mock.patch", "mock.patch", "pytest_mock.MockerFixture.patch"}
 _IN_PLACE_OF_A_MEMBER = {
@@ -40,6 +51,16 @@ class Doubles(Expressions):
             given = site.node.args[position].value
             self.call(given, arguments[position][1], arguments[position + 1 :], env)
             self.program.given[given] = site, position
+
+    def expected(self, arguments: Arguments) -> Values:
+        """What tells of the error that is expected: it has the error as an attribute."""
+        kinds = arguments[0][1] | items(arguments[0][1]) if arguments else NOTHING
+        errors = frozenset(Object(kind.of) for kind in kinds if isinstance(kind, Type))
+        names = sorted(f"{error.of.module.name}.{error.of.name}" for error in errors)
+        info = one(Instance(f"pytest.ExceptionInfo of {', '.join(names)}"))
+        for attribute in ("value", "exception"):
+            self.store(info, attribute, errors)
+        return info
 
     def stand_in(self, site: Site, path: str, arguments: Arguments) -> None:
         """Note a double, and that its functions must be of the same kind as what they replace."""
