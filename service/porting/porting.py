@@ -12,11 +12,11 @@ from tokenize import detect_encoding
 from .colouring import Colours
 from .connections import find_idiom
 from .leaving import keep_plain
+from .passes.answers import rewrite_answers
 from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
 from .passes.blocking import tell_of_blocking, tell_of_waiting
 from .passes.blocks import detach_blocks
-from .passes.bodies import rewrite_bodies
 from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
@@ -55,7 +55,7 @@ STEPS = (
     rewrite_streams,
     detach_blocks,
     await_calls,
-    rewrite_bodies,
+    rewrite_answers,
     define_functions,
     rewrite_queries,
     tell_of_blocking,
