@@ -86,12 +86,15 @@ def _brings_its_context(plan: Plan, site: Site) -> bool:
     while queue:
         function = queue.pop()
         seen.add(function)
-        for each in plan.colours.sites(function):
-            waits = plan.colours.needs(each) or each.node in plan.program.awaited
-            if waits and each.block is None:
-                if not each.functions:
-                    return False
-                queue |= each.functions - seen
+        waits = [
+            each
+            for each in plan.colours.sites(function)
+            if plan.colours.needs(each) or each.node in plan.program.awaited
+        ]
+        outside = [each for each in waits if each.block is None]
+        if not waits or not all(each.functions for each in outside):
+            return False
+        queue |= {called for each in outside for called in each.functions} - seen
     return bool(site.functions)
 
 
