@@ -29,6 +29,7 @@ from .passes.handovers import rewrite_handovers
 from .passes.imports import rewrite_imports
 from .passes.members import tell_of_members
 from .passes.middleware import rewrite_middleware
+from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
 from .plan import Plan
@@ -53,6 +54,7 @@ STEPS = (
     tell_of_members,
     rewrite_files,
     rewrite_streams,
+    tell_of_streams,
     detach_blocks,
     await_calls,
     rewrite_answers,
