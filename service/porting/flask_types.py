@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 from io import BufferedRandom, TextIOWrapper
 from ipaddress import IPv4Address, IPv6Network
 from pathlib import PurePath
+from pydoc import locate
 from uuid import UUID
 
 from werkzeug.datastructures import Headers, MultiDict
@@ -126,6 +129,9 @@ _DATA = (
 OF_DATA = {name for kind in _DATA for name in dir(kind)}
 """What numbers, texts and other plain data have by way of attributes."""
 
+_OVERRIDDEN = {"flask", "itsdangerous", "jinja2", "werkzeug"}
+_PLAIN = {kind.__name__ for kind in (str, bytes, int, float, bool)}
+
 _HOMES = {
     "app": ("Flask",),
     "blueprints": ("Blueprint",),
@@ -220,3 +226,16 @@ def subscripted(kind: str) -> Values:
     if kind == "flask.Files":
         return one(Instance("werkzeug.datastructures.FileStorage"))
     return one(something_of(kind))
+
+
+@cache
+def passed(base: str, method: str, position: int) -> Values:
+    """What a library passes to a method that overrides one of its own, if it says so plainly."""
+    if base.partition(".")[0] not in _OVERRIDDEN:
+        return NOTHING
+    found = getattr(locate(base), method, None)
+    if not inspect.isfunction(found):
+        return NOTHING
+    params = [*inspect.signature(found).parameters.values()]
+    written = params[position].annotation if position < len(params) else None
+    return DATA if written in _PLAIN else NOTHING

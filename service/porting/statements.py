@@ -115,6 +115,9 @@ class Evaluation(Definitions):
             kind = types.PYTEST_FIXTURES.get(name)
             if kind and not found:
                 found |= one(Instance(kind))
+        if not found and owner is not None and name in function.names:
+            for base in owner.external_bases():
+                found |= types.passed(base, function.name, function.names.index(name))
         if not found and function.roles:
             found = self._given(function, name)
         if not found and is_special(function.name) and not function.bindings.get(name):
