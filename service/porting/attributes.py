@@ -11,7 +11,7 @@ from . import flask_types as types
 from .awaitables import AWAITABLE
 from .environment import Environment, Names
 from .flask_attributes import may_have
-from .program import Class, Function, Scope
+from .program import Class, Function, Program, Scope
 from .values import (
     NOTHING,
     External,
@@ -44,6 +44,14 @@ _PROPERTIES = {
     )
 }
 
+_CLASSES = {
+    "flask.Request": "request_class",
+    "flask.Response": "response_class",
+    "flask.g": "app_ctx_globals_class",
+    "flask.testing.FlaskClient": "test_client_class",
+}
+"""The attributes of an app that say of which classes something is."""
+
 _FAR = 4
 """How many dots a path may have."""
 
@@ -53,6 +61,10 @@ _ONLY_FLASKS = {"app_context", "test_request_context"}
 
 class Attributes(Names):
     """Reading and storing attributes."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self._own_classes: dict[str, Values] = {}
 
     @abstractmethod
     def call(
@@ -108,13 +120,27 @@ class Attributes(Names):
                 found |= one(External(f"builtins.str.{name}"))
         return found
 
-    def class_of_g(self) -> Values:
-        """What `g` is, if the app has a class of its own for it."""
-        given = self.program.stored.get(("flask.Flask", "app_ctx_globals_class"), NOTHING)
+    def of_own_classes(self, base: Values) -> Values:
+        """What requests, responses, `g` and clients are, if the app has a class of its own."""
+        found: Values = NOTHING
+        for value in base:
+            if isinstance(value, Instance) and value.kind in _CLASSES:
+                if value.kind not in self._own_classes:
+                    self._own_classes[value.kind] = self._given_as(_CLASSES[value.kind])
+                found |= self._own_classes[value.kind]
+        return found
+
+    def _given_as(self, attribute: str) -> Values:
+        """Objects of the classes that this attribute of an app is set to."""
+        given = self.program.stored.get((types.APP, attribute), NOTHING)
+        for of in self.program.classes.values():
+            if types.APP in of.external_bases():
+                given |= of.attribute(attribute)
         return frozenset(Object(value.of) for value in given if isinstance(value, Type))
 
-    def pin_by_name(self, owner: Value, prefix: str, node: cst.CSTNode) -> None:
-        """Pin what may be found in a class or a module by a name that is put together."""
+    def pin_by_name(self, owner: Value, prefix: str, node: cst.CSTNode) -> Values:
+        """Pin what may be found in a class or a module by a name that is put together; tell it."""
+        found: Values = NOTHING
         scopes: list[Scope] = []
         if isinstance(owner, ModuleValue):
             scopes.append(owner.module)
@@ -122,9 +148,11 @@ class Attributes(Names):
             scopes += [*owner.of.lineage(), *owner.of.heirs()]
         for scope in scopes:
             for name, values in scope.bindings.items():
-                for function in routines(values):
-                    if name.startswith(prefix) and not function.roles:
+                for function in routines(values) if name.startswith(prefix) else ():
+                    found |= one(Routine(function))
+                    if not function.roles:
                         function.pins.setdefault("it may be called by a name put together", node)
+        return self._bound(found) if isinstance(owner, Object) else found
 
     def _of_instance(self, kind: str, name: str) -> Values:
         if kind == "builtins.?" and name not in types.OF_DATA:

@@ -164,8 +164,7 @@ class Expressions(Containers):
     ) -> Values:
         """What an attribute of the values may be; notes what reading it calls."""
         of_g = Instance("flask.g") in base
-        if of_g:
-            base |= self.class_of_g()
+        base |= self.of_own_classes(base)
         found = self.attribute(base, name)
         self.read_from(node, base, name, found, env)
         self.program.values[node] = base
@@ -258,7 +257,7 @@ class Expressions(Containers):
             found |= one(External("flask.testing.FlaskClient.?"))
         if not known:
             for value in base:
-                self.pin_by_name(value, _beginning(node.args[1].value), node)
+                found |= self.pin_by_name(value, _beginning(node.args[1].value), node)
         if Instance("flask.g") in base:
             self.leak(found, node, env)
         for _, values in arguments[2:]:

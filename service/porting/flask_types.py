@@ -28,7 +28,7 @@ from .values import (
     something_of,
 )
 
-_APP = "flask.Flask"
+APP = "flask.Flask"
 _CLIENT = "flask.testing.FlaskClient"
 _RESPONSE = "flask.Response"
 _REQUEST = "flask.Request"
@@ -37,7 +37,7 @@ PROXY = "werkzeug.local.LocalProxy"
 _VERBS = ("delete", "get", "head", "open", "options", "patch", "post", "put", "trace")
 
 OBJECTS = {
-    "flask.current_app": _APP,
+    "flask.current_app": APP,
     "flask.g": "flask.g",
     "flask.request": _REQUEST,
     "flask.session": "flask.session",
@@ -48,22 +48,22 @@ RETURNED = {
     **{f"{_CLIENT}.{verb}": _RESPONSE for verb in _VERBS},
     f"{_CLIENT}.?": _RESPONSE,
     f"{_CLIENT}.session_transaction": "flask.testing.SessionTransaction",
-    f"{_APP}._get_current_object": _APP,
-    f"{_APP}.config.get": "builtins.?",
-    f"{_APP}.app_context": "flask.ctx.AppContext",
-    f"{_APP}.ensure_async": "flask.async_function",
-    f"{_APP}.finalize_request": _RESPONSE,
-    f"{_APP}.full_dispatch_request": _RESPONSE,
-    f"{_APP}.make_default_options_response": _RESPONSE,
-    f"{_APP}.make_response": _RESPONSE,
-    f"{_APP}.process_response": _RESPONSE,
-    f"{_APP}.request_context": "flask.ctx.RequestContext",
-    f"{_APP}.response_class": _RESPONSE,
-    f"{_APP}.send_static_file": _RESPONSE,
-    f"{_APP}.test_cli_runner": _RUNNER,
-    f"{_APP}.test_client": _CLIENT,
-    f"{_APP}.test_request_context": "flask.ctx.RequestContext",
-    f"{_APP}.url_for": "builtins.str",
+    f"{APP}._get_current_object": APP,
+    f"{APP}.config.get": "builtins.?",
+    f"{APP}.app_context": "flask.ctx.AppContext",
+    f"{APP}.ensure_async": "flask.async_function",
+    f"{APP}.finalize_request": _RESPONSE,
+    f"{APP}.full_dispatch_request": _RESPONSE,
+    f"{APP}.make_default_options_response": _RESPONSE,
+    f"{APP}.make_response": _RESPONSE,
+    f"{APP}.process_response": _RESPONSE,
+    f"{APP}.request_context": "flask.ctx.RequestContext",
+    f"{APP}.response_class": _RESPONSE,
+    f"{APP}.send_static_file": _RESPONSE,
+    f"{APP}.test_cli_runner": _RUNNER,
+    f"{APP}.test_client": _CLIENT,
+    f"{APP}.test_request_context": "flask.ctx.RequestContext",
+    f"{APP}.url_for": "builtins.str",
     BYTEARRAY.kind: BYTEARRAY.kind,
     "flask.jsonify": _RESPONSE,
     "flask.make_response": _RESPONSE,
@@ -87,28 +87,28 @@ RETURNED = {
 
 _HELD = tuple(
     f"{holder}.{name}"
-    for holder in ("flask.g", f"{_APP}.extensions")
+    for holder in ("flask.g", f"{APP}.extensions")
     for name in ("get", "pop", "setdefault")
 )
 """Calls that return whatever somebody has put there."""
 
 ATTRIBUTES = {
-    f"{_APP}.jinja_env": "jinja2.Environment",
-    f"{_APP}.session_interface": "flask.sessions.SecureCookieSessionInterface",
-    f"{_CLIENT}.application": _APP,
-    f"{_CLIENT}.app": _APP,
+    f"{APP}.jinja_env": "jinja2.Environment",
+    f"{APP}.session_interface": "flask.sessions.SecureCookieSessionInterface",
+    f"{_CLIENT}.application": APP,
+    f"{_CLIENT}.app": APP,
     f"{_REQUEST}.files": "flask.Files",
     f"{_REQUEST}.form": "flask.Form",
-    "flask.ctx.AppContext.app": _APP,
+    "flask.ctx.AppContext.app": APP,
     "flask.ctx.RequestContext.request": _REQUEST,
-    "flask.testing.FlaskCliRunner.app": _APP,
+    "flask.testing.FlaskCliRunner.app": APP,
 }
 """The class of what an attribute holds."""
 
 GIVEN_TO_RECEIVERS = {
     "exception": "werkzeug.exceptions.HTTPException",
     "response": _RESPONSE,
-    "sender": _APP,
+    "sender": APP,
 }
 """What Flask's signals pass."""
 
@@ -165,8 +165,8 @@ _HOMES = {
     "config": ("Config",),
 }
 _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in _HOMES[home]} | {
-    "flask.Quart": _APP,
-    "flask.app.Quart": _APP,
+    "flask.Quart": APP,
+    "flask.app.Quart": APP,
     "flask.testing.QuartClient": _CLIENT,
     "flask.testing.QuartCliRunner": _RUNNER,
     "flask.testing.client.QuartClient": _CLIENT,
@@ -219,9 +219,9 @@ def returned(path: str) -> Values | None:
 
 def subscripted(kind: str) -> Values:
     """What `[...]` on an object of this class gives."""
-    if kind in {"sys.modules", f"{_APP}.extensions"}:
+    if kind in {"sys.modules", f"{APP}.extensions"}:
         return NOTHING
-    if kind in {"flask.session", f"{_APP}.config"}:
+    if kind in {"flask.session", f"{APP}.config"}:
         return DATA
     if kind == "flask.Files":
         return one(Instance("werkzeug.datastructures.FileStorage"))

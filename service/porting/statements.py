@@ -35,6 +35,7 @@ from .values import (
     Type,
     Values,
     items,
+    many,
     merged,
     one,
     routines,
@@ -76,6 +77,7 @@ class Evaluation(Definitions):
         program.returned.clear()
         program.handed.clear()
         self._special.clear()
+        self._own_classes.clear()
         self._calls_of_round.clear()
         for function in program.functions.values():
             function.pins.clear()
@@ -88,7 +90,7 @@ class Evaluation(Definitions):
             function.bindings[name] = env.names[name]
         for starred in (function.star, function.double_star):
             if starred:
-                env.names[starred] = function.bindings.get(starred, NOTHING)
+                env.names[starred] = function.bindings.get(starred, NOTHING) | many(NOTHING)
         if isinstance(function.node, cst.Lambda):
             self.returned(function, self.evaluate(function.node.body, env))
         else:
