@@ -13,13 +13,13 @@ import libcst as cst
 
 from .awaitables import AWAITABLE, ENTERED
 from .drivers import plain
+from .factories import makes_app
 from .idiom import Idiom
 from .implicit import IMPLICIT
 from .libraries import may_wait, may_wait_elsewhere, may_wait_entered
 from .program import Block, Function, Module, Program, Site
-from .registration import AWAITS, COMMAND, CONTEXT_MANAGER, FIXTURE, HOOK, RECEIVER, TEST, VIEW
+from .registration import AWAITS, COMMAND, HOOK, VIEW
 from .unseen import pin_what_is_called_unseen
-from .values import Instance, Object
 
 ENTERED_HERE = ENTERED | {"flask.testing.SessionTransaction"}
 OPENED_DIRECTLY = {
@@ -163,7 +163,7 @@ class Colours:
         for function in self.program.in_threads:
             function.pins.setdefault("it is run in a thread", function.node)
         for function in self.program.functions.values():
-            if _is_factory(function):
+            if makes_app(function):
                 self.factories.add(function)
                 function.pins.setdefault("an app factory is called without await", function.node)
             if function.name in _UNITTEST_SYNC and function.module.is_test:
@@ -269,6 +269,9 @@ class Colours:
                     if self.needs(site) and self.owner(site) is function:
                         reason = next(iter(function.pins), "it waits over the bridge")
                         self._keep(function, site.node, reason)
+                        for gone_through in site.functions if site.role in {"with", "for"} else ():
+                            reason = f"{function.label}, which stays in a thread, goes through it"
+                            self._keep(gone_through, site.node, reason)
         grown = True
         while grown:
             grown = False
@@ -331,17 +334,3 @@ def _place(function: Function) -> tuple[str, str]:
 def _waits_elsewhere(site: Site) -> bool:
     known = site.role == "call" and not site.functions
     return known and any(may_wait_elsewhere(path) for path in site.paths)
-
-
-def _is_factory(function: Function) -> bool:
-    """Whether it makes the app: a server, a script or another function calls it as it is."""
-    makes_app = Instance("flask.Flask") in function.returns or any(
-        isinstance(value, Object) and "flask.Flask" in value.of.external_bases()
-        for value in function.returns
-    )
-    return (
-        makes_app
-        and not function.roles & {FIXTURE, TEST, CONTEXT_MANAGER, RECEIVER}
-        and not function.is_lambda
-        and function.owner is None
-    )
