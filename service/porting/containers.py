@@ -66,7 +66,9 @@ class Containers(Implicit):
             return many(one(Row((DATA, inside))))
         if name in _GROWING and node.args and isinstance(node.func, cst.Attribute):
             added = self.evaluate(node.args[-1].value, env)
-            added = items(added) if name in {"extend", "update"} else added
+            if name in {"extend", "update"}:
+                self.go_through(node.args[-1].value, added, env)
+                added = items(added)
             self._grow(node, node.func.value, added, env)
         return DATA
 
@@ -156,7 +158,7 @@ class Containers(Implicit):
         return found
 
     def _tuple(self, node: cst.Tuple, env: Environment) -> Values:
-        places = tuple(self.evaluate(element.value, env) for element in node.elements)
+        places = tuple(self._element(element, env) for element in node.elements)
         if any(isinstance(element, cst.StarredElement) for element in node.elements):
             return many(frozenset().union(*places))
         return one(Row(places)) if len(places) < 12 else many(frozenset().union(*places))
@@ -164,9 +166,24 @@ class Containers(Implicit):
     def _list(self, node: cst.List | cst.Set, env: Environment) -> Values:
         found: Values = NOTHING
         for element in node.elements:
-            found |= self.evaluate(element.value, env)
+            found |= self._element(element, env)
         self.keep(found)
         return many(found)
+
+    def _element(self, element: cst.BaseElement, env: Environment) -> Values:
+        """What an element, or `*` before one, puts into a container."""
+        values = self.evaluate(element.value, env)
+        if not isinstance(element, cst.StarredElement):
+            return values
+        self.go_through(element.value, values, env)
+        return items(values)
+
+    def go_through(self, node: cst.BaseExpression, values: Values, env: Environment) -> None:
+        """Note that all which a generator gives is taken at once, without a loop."""
+        for value in values:
+            if isinstance(value, Generated):
+                self.site(node, env, "for").functions.add(value.function)
+                self.program.consumed[node] = value.function
 
     def _dict(self, node: cst.Dict, env: Environment) -> Values:
         found: Values = NOTHING
@@ -246,7 +263,9 @@ class Containers(Implicit):
                 self.lose(values, target, env)
         elif isinstance(target, cst.Tuple | cst.List):
             for number, element in enumerate(target.elements):
-                self.assign(element.value, _place(values, number), env, quietly)
+                starred = isinstance(element, cst.StarredElement)
+                part = many(items(values)) if starred else _place(values, number)
+                self.assign(element.value, part, env, quietly)
         elif isinstance(target, cst.Subscript):
             self.evaluate(target, env)
             kept = self.evaluate(target.value, env)
@@ -266,8 +285,8 @@ def _place(values: Values, number: int) -> Values:
     for value in values:
         if isinstance(value, Row):
             found |= value.places[number] if number < len(value.places) else NOTHING
-        elif isinstance(value, Many):
-            found |= value.items
+        elif isinstance(value, Many | Generated):
+            found |= items(one(value))
     return found
 
 

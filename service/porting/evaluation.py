@@ -103,7 +103,10 @@ class Expressions(Containers):
     def _comparison(self, node: cst.Comparison, env: Environment) -> Values:
         left = self.evaluate(node.left, env)
         for target in node.comparisons:
-            for value in self.evaluate(target.comparator, env):
+            within = self.evaluate(target.comparator, env)
+            if isinstance(target.operator, cst.In | cst.NotIn):
+                self.go_through(target.comparator, within, env)
+            for value in within:
                 self.passed_to("__contains__", value, left)
                 if not isinstance(value, Instance) or drivers.number_of(value.kind) is None:
                     continue
@@ -225,6 +228,8 @@ class Expressions(Containers):
             values = self.evaluate(arg.value, env)
             if BYTEARRAY in values or any(isinstance(v, Generated | Routine) for v in values):
                 self.program.values[arg.value] = values
+            if arg.star == "*":
+                self.go_through(arg.value, values, env)
             given.append((arg.keyword.value if arg.keyword else arg.star, values))
         return given
 

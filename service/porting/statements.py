@@ -291,6 +291,8 @@ class Evaluation(Definitions):
         if isinstance(node, cst.Assign):
             values = self.evaluate(node.value, env)
             for target in node.targets:
+                if isinstance(target.target, cst.Tuple | cst.List):
+                    self.go_through(node.value, values, env)
                 self.assign(target.target, values, env)
         elif isinstance(node, cst.AnnAssign):
             values = self.objects_of(node.annotation.annotation, env)

@@ -26,7 +26,8 @@ def await_calls(plan: Plan) -> None:
     _with_blocks(plan)
     for node, function in plan.program.consumed.items():
         if plan.colours.is_async(function):
-            module = function.module
+            there = plan.program.sites.get((node, "for"))
+            module = there.where.module if there is not None else function.module
             for site in plan.sites("call"):
                 if isinstance(site.node, cst.Call) and any(a.value is node for a in site.node.args):
                     module = site.where.module
