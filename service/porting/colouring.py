@@ -240,7 +240,8 @@ class Colours:
 
     def _same_at(self, site: Site) -> bool:
         """All that one call may reach becomes async if one does."""
-        if site.role != "call" or not self._calls_async(site) or site.through_parameter:
+        together = site.role in {"call", "for"} and not site.through_parameter
+        if not together or not self._calls_async(site):
             return False
         joined = [function for function in site.functions if self._join(function)]
         return bool(joined)
@@ -272,6 +273,10 @@ class Colours:
                         for gone_through in site.functions if site.role in {"with", "for"} else ():
                             reason = f"{function.label}, which stays in a thread, goes through it"
                             self._keep(gone_through, site.node, reason)
+        for site in self.program.sites.values():
+            if site.role == "for" and not all(map(self.is_async, site.functions)):
+                for function in site.functions & self.asynchronous:
+                    self._keep(function, site.node, "others are gone through in its place")
         grown = True
         while grown:
             grown = False

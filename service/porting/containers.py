@@ -9,6 +9,7 @@ import libcst as cst
 from . import drivers
 from . import flask_types as types
 from .environment import Environment
+from .generated import pin_beside_others, pin_used
 from .implicit import Implicit, is_special
 from .registration import TEMPLATE
 from .values import (
@@ -54,6 +55,8 @@ class Containers(Implicit):
         inside = items(base)
         if not any(isinstance(value, Many | Row | Generated) for value in base):
             return None
+        for function in pin_used(base, name, node):
+            self.site(node, env, "for").functions.add(function)
         if name == "setdefault" and node.args and isinstance(node.func, cst.Attribute):
             added = self.evaluate(node.args[-1].value, env)
             self._grow(node, node.func.value, added, env)
@@ -180,6 +183,7 @@ class Containers(Implicit):
 
     def go_through(self, node: cst.BaseExpression, values: Values, env: Environment) -> None:
         """Note that all which a generator gives is taken at once, without a loop."""
+        pin_beside_others(values, node)
         for value in values:
             if isinstance(value, Generated):
                 self.site(node, env, "for").functions.add(value.function)
@@ -226,6 +230,7 @@ class Containers(Implicit):
         """Bind the target of a loop."""
         values = self.evaluate(over, env)
         self.program.values[node] = values
+        pin_beside_others(values, over)
         for value in values:
             if isinstance(value, Generated):
                 self.site(node, env, "for").functions.add(value.function)

@@ -10,6 +10,7 @@ import libcst as cst
 from .awaitables import AWAITABLE
 from .doubles import Arguments, Doubles
 from .environment import Environment
+from .generated import pin_beside_others, taken_by
 from .implicit import IMPLICIT
 from .libraries import may_wait
 from .program import Function, Site
@@ -49,6 +50,7 @@ _TAKING_GENERATORS = {
     "flask.stream_with_context",
 }
 _SIGNALS = "blinker."
+_ASKING = {"builtins.isinstance", "builtins.print", "builtins.repr", "builtins.type"}
 
 
 class Handing(Doubles):
@@ -125,13 +127,13 @@ class Handing(Doubles):
         if path in _TAKING_GENERATORS or not isinstance(site.node, cst.Call):
             return
         for arg, (_, values) in zip(site.node.args, arguments, strict=False):
-            for value in values:
+            for value in values if path not in _ASKING else ():
                 if isinstance(value, Generated):
-                    if path.startswith("builtins."):
-                        self.program.consumed[arg.value] = value.function
-                        site.functions.add(value.function)
-                    else:
-                        value.function.pins.setdefault(f"{path} iterates over it", site.node)
+                    self.program.consumed[arg.value] = value.function
+                    site.functions.add(value.function)
+                    if not taken_by(path, value.function):
+                        value.function.pins.setdefault(f"{path.removeprefix('builtins.')} iterates over it", site.node)
+                    pin_beside_others(values, site.node)
 
     def _mark_awaited(self, node: cst.CSTNode) -> None:
         if isinstance(node, cst.Call):
