@@ -9,8 +9,9 @@ import libcst as cst
 from . import drivers
 from . import flask_types as types
 from .environment import Environment
-from .generated import pin_beside_others, pin_used
+from .generated import ENDLESS, pin_beside_others, pin_used
 from .implicit import Implicit, is_special
+from .program import Function
 from .registration import TEMPLATE
 from .values import (
     DATA,
@@ -204,6 +205,10 @@ class Containers(Implicit):
     ) -> Values:
         inner = env.branch()
         self._clauses(node.for_in, inner)
+        if isinstance(node, cst.GeneratorExp) and isinstance(env.where, Function):
+            over = self.program.sites.get((node.for_in.iter, "call"))
+            if over is not None and not over.paths.isdisjoint(ENDLESS):
+                env.where.pins.setdefault("it goes through what does not end", node)
         return many(self.evaluate(node.elt, inner))
 
     def _dict_comprehension(self, node: cst.DictComp, env: Environment) -> Values:

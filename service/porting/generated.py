@@ -16,6 +16,7 @@ _AT_ONCE = {
                  "tuple")
 }  # fmt: skip
 _ONE_BY_ONE = {f"builtins.{name}" for name in ("enumerate", "filter", "map", "zip")}
+ENDLESS = {"itertools.count", "itertools.cycle", "itertools.repeat"}
 _METHODS = {"extend", "join", "update", "writelines"}
 _PROMISES = ("collections.", "types.", "typing.")
 

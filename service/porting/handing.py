@@ -132,7 +132,8 @@ class Handing(Doubles):
                     self.program.consumed[arg.value] = value.function
                     site.functions.add(value.function)
                     if not taken_by(path, value.function):
-                        value.function.pins.setdefault(f"{path.removeprefix('builtins.')} iterates over it", site.node)
+                        reason = f"{path.removeprefix('builtins.')} iterates over it"
+                        value.function.pins.setdefault(reason, site.node)
                     pin_beside_others(values, site.node)
 
     def _mark_awaited(self, node: cst.CSTNode) -> None:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast
 import libcst as cst
 import libcst.matchers as m
 
+from .lazily import gone_through, made_plain
+
 Expression = TypeVar("Expression", bound=cst.BaseExpression)
 
 _PARENS = {"lpar": [cst.LeftParen()], "rpar": [cst.RightParen()]}
@@ -57,9 +59,10 @@ def set_right(node: cst.CSTNode) -> cst.CSTNode:
         return node.with_changes(value=in_parentheses(node.value))
     if isinstance(node, cst.Call) and isinstance(node.func, cst.Await):
         return node.with_changes(func=in_parentheses(node.func))
-    if isinstance(node, cst.GeneratorExp) and _awaits(node):
-        # An asynchronous generator is no iterable for `any`, `sum`, `sorted` and the like.
-        return cst.ListComp(node.elt, node.for_in, lpar=node.lpar[1:], rpar=node.rpar[1:])
+    if isinstance(node, cst.GeneratorExp):
+        return made_plain(node)
+    if isinstance(node, cst.Call | cst.For | cst.CompFor):
+        return gone_through(node)
     if isinstance(node, cst.IndentedBlock | cst.Module):
         return _with_comments_moved(node)
     if isinstance(node, cst.AugAssign) and isinstance(node.target, cst.Await | cst.Call):
@@ -95,10 +98,6 @@ def _assigned_anew(node: cst.AugAssign) -> cst.Assign:
     operator = type(node.operator).__name__.removesuffix("Assign")
     value = cst.BinaryOperation(target, getattr(cst, operator)(), node.value)
     return cst.Assign([cst.AssignTarget(inner)], value)
-
-
-def _awaits(node: cst.GeneratorExp) -> bool:
-    return bool(m.findall(node, m.Await() | m.CompFor(asynchronous=m.Asynchronous())))
 
 
 def statement(source: str) -> cst.SimpleStatementLine | cst.BaseCompoundStatement:

@@ -232,6 +232,8 @@ class Evaluation(Definitions):
         kinds = self.evaluate(handler.type, env) if handler.type is not None else NOTHING
         if handler.type is not None:
             self.program.handlers[handler] = (env.where, kinds)
+        if External("builtins.StopIteration") in kinds and isinstance(env.where, Function):
+            env.where.pins.setdefault("it catches StopIteration", handler)
         if handler.name is not None and isinstance(handler.name.name, cst.Name):
             errors: Values = NOTHING
             for kind in kinds | items(kinds):
