@@ -7,26 +7,23 @@ from collections.abc import Iterator
 import libcst as cst
 import libcst.matchers as m
 
+from .lazily import AT_ONCE, METHODS
 from .program import Function
 from .values import Generated, Instance, Values
 
-_AT_ONCE = {
-    f"builtins.{name}"
-    for name in ("all", "any", "dict", "frozenset", "list", "max", "min", "set", "sorted", "sum",
-                 "tuple")
-}  # fmt: skip
-_ONE_BY_ONE = {f"builtins.{name}" for name in ("enumerate", "filter", "map", "zip")}
+_ONE_BY_ONE = {"enumerate", "filter", "map", "zip"}
 ENDLESS = {"itertools.count", "itertools.cycle", "itertools.repeat"}
-_METHODS = {"extend", "join", "update", "writelines"}
 _PROMISES = ("collections.", "types.", "typing.")
 
 
 def taken_by(path: str, function: Function) -> bool:
     """Whether a call takes all that a generator gives, so that a list of it will do."""
-    if path in _ONE_BY_ONE:
-        return not m.findall(function.node, m.While())  # which may never end
     owner, _, name = path.rpartition(".")
-    return path in _AT_ONCE or (name in _METHODS and owner in {"builtins.?", "builtins.str"})
+    if owner == "builtins" and name in _ONE_BY_ONE:
+        return not m.findall(function.node, m.While())  # which may never end
+    if owner == "builtins":
+        return name in AT_ONCE
+    return name in METHODS and owner in {"builtins.?", "builtins.str"}
 
 
 def pin_beside_others(values: Values, node: cst.CSTNode) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import libcst as cst
 import libcst.matchers as m
 
-_AT_ONCE = {
-    "all", "any", "dict", "enumerate", "filter", "frozenset", "list", "map", "max", "min", "set",
-    "sorted", "sum", "tuple", "zip",
-}  # fmt: skip
-_METHODS = {"extend", "join", "update", "writelines"}
+AT_ONCE = {
+    *("all", "any", "dict", "enumerate", "filter", "frozenset", "list", "map", "max", "min"),
+    *("set", "sorted", "sum", "tuple", "zip"),
+}
+"""The built-in functions that a list will do for."""
+METHODS = {"extend", "join", "update", "writelines"}
+"""And the methods."""
 
 
 def made_plain(node: cst.GeneratorExp) -> cst.BaseExpression:
@@ -32,7 +34,7 @@ def gone_through(node: cst.Call | cst.For | cst.CompFor) -> cst.CSTNode:
         args = [node.args[0].with_changes(value=lazily), *node.args[1:]]
         call = cst.Call(cst.Name("anext"), args)
         return cst.Await(call, lpar=node.lpar, rpar=node.rpar)
-    if name in _AT_ONCE or method in _METHODS:
+    if name in AT_ONCE or method in METHODS:
         args = [arg.with_changes(value=_listed(arg.value) or arg.value) for arg in node.args]
         return node.with_changes(args=args)
     return node
