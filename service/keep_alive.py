@@ -137,6 +137,8 @@ async def _no_request_comes(self: TCPServer, idle: Idleness) -> bool:
     try:
         none_came = await idle.lasts(_STEPS)
     finally:
+        if none_came:
+            transport.close()  # What TLS still has would be begun, and not be answered.
         # TLS reads the other's end before its own.
         if not none_came or transport.get_extra_info("ssl_object") is not None:
             with suppress(closed):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import h11
 import psutil
 import pytest
+import trustme
 import uvloop
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -44,7 +47,21 @@ async def served(
         await server
 
 
-async def begun_and_answered(steps: int) -> tuple[int, int]:
+def certified(folder: Path) -> tuple[dict[str, str], ssl.SSLContext]:
+    """What Hypercorn needs to serve with TLS, and a client to trust it."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    options = {"certfile": str(folder / "certificate"), "keyfile": str(folder / "key")}
+    certificate.cert_chain_pems[0].write_to_path(options["certfile"])
+    certificate.private_key_pem.write_to_path(options["keyfile"])
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    return options, trusting
+
+
+async def begun_and_answered(
+    steps: int, tls: ssl.SSLContext | None = None, **options: str
+) -> tuple[int, int]:
     """Ask again so many steps of the loop after the server was told to stop."""
     begun, stop = 0, asyncio.Event()
     app = Quart(__name__)
@@ -59,7 +76,9 @@ async def begun_and_answered(steps: int) -> tuple[int, int]:
         await go_on(20)  # longer than one takes to close
         return "here"
 
-    async with served(counting, stop) as (reader, writer):
+    async with served(counting, stop, **options) as (_, first):
+        address = first.get_extra_info("peername")
+        reader, writer = await asyncio.open_connection(*address, ssl=tls)
         writer.write(REQUEST)
         await reader.readuntil(b"here")
         await go_on(20)
@@ -69,6 +88,7 @@ async def begun_and_answered(steps: int) -> tuple[int, int]:
         answered = 0
         with suppress(ConnectionError):
             answered = (await reader.read()).endswith(b"here")
+        writer.transport.abort()
     return begun - 1, answered
 
 
@@ -85,6 +105,14 @@ def test_a_request_that_is_begun_is_answered(
     keep_alive.register()
     with asyncio.Runner(loop_factory=new_loop) as runner:
         seen = {runner.run(begun_and_answered(steps)) for steps in range(30)}
+    assert seen == {(1, 1), (0, 0)}
+
+
+def test_a_request_that_is_begun_is_answered_with_tls(tmp_path: Path) -> None:
+    keep_alive.register()
+    options, trusting = certified(tmp_path)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        seen = {runner.run(begun_and_answered(steps, trusting, **options)) for steps in range(30)}
     assert seen == {(1, 1), (0, 0)}
 
 

@@ -29,7 +29,7 @@ def write(
             if length is not None or not _LENGTH.fullmatch(value):
                 return None
             length = int(value)
-        elif lowered in _FRAMING:
+        elif lowered in _FRAMING or b":" in name:
             return None
     if status in (204, 304):
         length = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from contextvars import Context, copy_context
 from typing import Any, Final, cast
 
 import h11
@@ -57,14 +58,19 @@ class Http1Connection(H11Protocol, asyncio.Protocol):
     """
 
     loop: asyncio.AbstractEventLoop
+    _context: Context
+    _server: TCPServer
+    _idle: Idleness
+    _transport: Any
+    _stream: Any
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._is_new = True
-        self._stream: Any = None
-        self._transport: Any = None
+        self._reads = False
         self._ahead = b""
         self._ended = False
+        self._ends_behind = False
         self._paused = False
         self._full = False
 
@@ -72,7 +78,7 @@ class Http1Connection(H11Protocol, asyncio.Protocol):
         """What Hypercorn has read; nothing, at its end, is what it reads of what is read here."""
         if type(event) is not RawData:
             await super().handle(event)
-        elif self._stream is not None:
+        elif self._reads:
             await self._refuse_part()
         elif self._is_new and self._takes_place(event.data):
             self.data_received(event.data)
@@ -90,22 +96,28 @@ class Http1Connection(H11Protocol, asyncio.Protocol):
             or self.config.read_timeout is not None
             or self.config.h11_pass_raw_headers
             or not 0 < len(data) < MAX_RECV
+            or server.reader.at_eof()
+            or server.writer.transport.is_closing()
         ):
             return False
         self.loop, self._server, self._idle = server.loop, server, server.idle_task
         self._transport = server.writer.transport
         self._stream = self._transport.get_protocol()
         self._transport.set_protocol(self)
+        self._context = copy_context()
+        self._reads = True
         return True
 
     def _give_back(self) -> None:
         """Let Hypercorn read on, from the beginning of this request."""
+        self._reads = False
         self._transport.set_protocol(self._stream)
-        self._stream = None
         self.connection = self._new_h11()
-        self._server.reader.feed_data(self._ahead)
-        self._ahead = b""
-        self.regulate()
+        ahead, self._ahead = self._ahead, b""
+        self.regulate()  # before the stream, which may have reasons of its own not to read
+        self._server.reader.feed_data(ahead)
+        if self._ended:
+            self._stream.eof_received()
 
     def data_received(self, data: bytes) -> None:
         """The transport has read this."""
@@ -113,8 +125,9 @@ class Http1Connection(H11Protocol, asyncio.Protocol):
             return  # What TLS still had; the rest of a body may look like a request.
         exchange = cast(Exchange | None, self.stream)
         if exchange is None:
+            searched = len(self._ahead)
             self._ahead += data
-            self._begin()
+            self._begin(searched)
             return
         if exchange.to_come:
             body, data = data[: exchange.to_come], data[exchange.to_come :]
@@ -123,8 +136,11 @@ class Http1Connection(H11Protocol, asyncio.Protocol):
         self.regulate()
 
     def eof_received(self) -> bool | None:
-        """The client sends no more."""
+        """The client sends no more; its last requests are begun before Hypercorn hears of it."""
         self._ended = True
+        if self.stream is not None and self._ahead and not self.ssl:
+            self._ends_behind = True
+            return True
         return cast("bool | None", self._stream.eof_received())
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -144,19 +160,20 @@ class Http1Connection(H11Protocol, asyncio.Protocol):
     def regulate(self) -> None:
         """Read no more than the app takes."""
         exchange = cast(Exchange | None, self.stream)
-        unread = 0 if exchange is None else exchange.unread
-        pause = self._stream is not None and (
-            len(self._ahead) > _AHEAD or unread > self.config.max_app_queue_size * MAX_RECV
-        )
-        if pause is not self._paused:
+        most = max(_AHEAD, self.config.h11_max_incomplete_size)
+        full = len(self._ahead) > most or (exchange is not None and exchange.is_full)
+        pause = self._reads and full
+        if pause is not self._paused and not self._transport.is_closing():
             self._paused = pause
+            change = self._transport.pause_reading if pause else self._transport.resume_reading
             with suppress(RuntimeError):  # closed, as uvloop says it
-                self._transport.pause_reading() if pause else self._transport.resume_reading()
+                # The loop keeps the context of who resumes.
+                self._context.copy().run(change)
 
-    def _begin(self) -> None:
+    def _begin(self, searched: int = 0) -> None:
         """Begin with the next request, if its head is here."""
         data = self._ahead
-        end = request_head.end(data)
+        end = request_head.end(data, searched)
         if end is None and len(data) <= self.config.h11_max_incomplete_size and data[:1] > b" ":
             return
         head = None if end is None else request_head.read(data[:end])
@@ -172,7 +189,8 @@ class Http1Connection(H11Protocol, asyncio.Protocol):
         self._ahead = b""
         if rest := data[end:]:
             self.data_received(rest)
-        self.task_group.spawn(self._answer, exchange)
+        # Not in the context of an app that has just answered the request before.
+        self._context.copy().run(self.task_group.spawn, self._answer, exchange)
 
     def _is_for_us(self, head: request_head.RequestHead) -> bool:
         names = self.config.server_names
@@ -188,6 +206,8 @@ class Http1Connection(H11Protocol, asyncio.Protocol):
     async def _refuse_part(self) -> None:
         """Nothing more comes; a request of which only a part has come is refused."""
         exchange = cast(Exchange | None, self.stream)
+        if self._ends_behind:
+            return  # as Hypercorn, which does not wait for the end then
         if self._ahead if exchange is None else exchange.to_come:
             if exchange is None or exchange.state is ASGIHTTPState.REQUEST:
                 self.connection = self._new_h11()
@@ -216,26 +236,28 @@ class Http1Connection(H11Protocol, asyncio.Protocol):
         )
 
     async def _maybe_recycle(self) -> None:
-        if self._stream is not None:
-            await self.recycle()
+        if self._reads:
+            await self.recycle(cast(Exchange | None, self.stream))
             return
         states = {self.connection.our_state, self.connection.their_state}
         if states != {h11.DONE} or self.context.terminated.is_set():
             self.connection = cast(Any, Over())
         await super()._maybe_recycle()
 
-    async def recycle(self) -> None:
-        """The answer has come to its end; go on with the next request, or close."""
-        exchange = cast(Exchange | None, self.stream)
-        goes_on = exchange is not None and self._may_go_on(exchange)
+    async def recycle(self, exchange: Exchange | None) -> None:
+        """This answer has come to its end; go on with the next request, or close."""
+        # Another than the connection's: the client has left before.
+        goes_on = exchange is not None and exchange is self.stream and self._may_go_on(exchange)
         await self._close_stream()
-        if goes_on:
-            self._idle.begin(self.loop.time())
-            self.regulate()
-            if self._ahead and not self._ended:
-                self._begin()
-        else:
+        if not goes_on:
             await self.send(Closed())
+            return
+        self._idle.begin(self.loop.time())
+        self.regulate()
+        if self._ahead and not self._transport.is_closing():
+            self._begin()
+            if self._reads and self._ends_behind and (self.stream is None or not self._ahead):
+                self._stream.eof_received()
 
     def _may_go_on(self, exchange: Exchange) -> bool:
         if exchange.to_come or self.context.terminated.is_set():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import h11
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from .connection import Http1Connection
 
 
+_COPIED: Final = 2**16
+"""Bytes of a body that are worth a copy, if that saves a write."""
+
+
 class Exchange(HTTPStream):
     """Hypercorn's side of ASGI, for a request whose head is here.
 
     Attributes:
         head: of the request.
         to_come: bytes of its body that are still to come.
-        unread: bytes of it that have come, and the app has not asked for.
         closes: whether no other request may follow on this connection.
         by_h11: whether h11 writes the answer.
     """
@@ -47,7 +50,6 @@ class Exchange(HTTPStream):
         )
         self.head = head
         self.to_come = head.length
-        self.unread = 0
         self.closes = closes
         self.by_h11 = False
         self._connection = connection
@@ -78,10 +80,14 @@ class Exchange(HTTPStream):
         }
         self.start_time = time()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as much of the body waits for the app as may."""
+        return 0 < self.config.max_app_queue_size < len(self._messages)
+
     def take(self, data: bytes) -> None:
         """A part of the body has come."""
         self.to_come -= len(data)
-        self.unread += len(data)
         self._tell({"type": "http.request", "body": data, "more_body": self.to_come > 0})
 
     async def handle(self, event: Event) -> None:
@@ -108,7 +114,6 @@ class Exchange(HTTPStream):
         message = self._messages[0]
         if message["type"] == "http.request":
             self._messages.popleft()
-            self.unread -= len(message["body"])
             self._connection.regulate()
         return message
 
@@ -158,15 +163,20 @@ class Exchange(HTTPStream):
         """Send a part of a body whose length is announced; with the head, if that is held."""
         data = b"" if self._bodyless else bytes(message.get("body", b""))
         if len(data) > self._left:
+            self._left = -1  # no part is right any more
             raise h11.LocalProtocolError("Too much data for declared Content-Length")
         self._left -= len(data)
         held, self._held = self._held, b""
-        if held or data:
+        if len(data) > _COPIED:
+            self._connection.write(held)
+            self._connection.write(data)
+        elif held or data:
             self._connection.write(held + data)
-            await self._connection.written()
-        if not message.get("more_body", False):
+        await self._connection.written()
+        if not message.get("more_body", False) and self.state is ASGIHTTPState.RESPONSE:
             if self._left:
+                self._left = -1
                 raise h11.LocalProtocolError("Too little data for declared Content-Length")
             self.state = ASGIHTTPState.CLOSED
             await self.config.log.access(self.scope, self.response, time() - self.start_time)
-            await self._connection.recycle()
+            await self._connection.recycle(self)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-_TOKEN: Final = rb"[-!#$%&'*+.^_`|~0-9a-zA-Z]++"
 _HEAD: Final = re.compile(
-    rb"(%b) (/[\x21-\x7e]*+) HTTP/(1\.[01])\r\n"
-    rb"((?:%b:[\t\x20-\x7e\x80-\xff]*+\r\n)*+)\r\n" % (_TOKEN, _TOKEN)
+    # h11 frames an answer by the method as it was written, Hypercorn by the same in upper case.
+    rb"(?!CONNECT )([-!#$%&'*+.^_`|~0-9A-Z]++) (/[\x21-\x7e]*+) HTTP/(1\.[01])\r\n"
+    rb"((?:[-!#$%&'*+.^_`|~0-9a-zA-Z]++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+)\r\n"
 )
 _FIELD: Final = re.compile(rb"([^:]+):[\t ]*([^\r]*)\r\n")
 _END: Final = re.compile(rb"\n\r?\n")
@@ -38,9 +38,13 @@ class RequestHead(NamedTuple):
     keeps_alive: bool
 
 
-def end(data: bytes) -> int | None:
-    """Where the first head of ``data`` ends, or what h11 might take for one; None: not yet."""
-    found = _END.search(data)
+def end(data: bytes, start: int) -> int | None:
+    """Where the first head of ``data`` ends, or what h11 might take for one; None: not yet.
+
+    Args:
+        start: how much of it was searched before.
+    """
+    found = _END.search(data, max(start - 2, 0))
     return found and found.end()
 
 
@@ -70,5 +74,5 @@ def read(text: bytes) -> RequestHead | None:
     if lengths > 1 or hosts > 1 or (hosts == 0 and version == b"1.1"):
         return None
     return RequestHead(
-        text, method.decode().upper(), target, version.decode(), headers, length, keeps_alive
+        text, method.decode(), target, version.decode(), headers, length, keeps_alive
     )

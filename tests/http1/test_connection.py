@@ -6,6 +6,7 @@ import asyncio
 import re
 from asyncio import selector_events
 from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -201,6 +202,8 @@ class Waiting:
 
 LONG = 30_000_000
 POST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+NOTHING = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]}
 BIG = b"GET / HTTP/1.1\r\nHost: here\r\nX: %b\r\n\r\n" % (b"x" * 15_000)
 
 
@@ -237,12 +240,7 @@ def test_no_more_is_read_than_the_app_takes(
             transport: Any = writer.transport
             writer.writelines(sent)
 
-            async def stands_still() -> bool:
-                before = transport.get_write_buffer_size()
-                await asyncio.sleep(0.2)
-                return bool(transport.get_write_buffer_size() == before)
-
-            await until(stands_still, 30)
+            await until(lambda: standing_still(transport), 30)
             assert transport.get_write_buffer_size() > LONG / 2
             app.go.set()
             told = b"".join([await reader.readuntil(b"!") for _ in answers])
@@ -263,6 +261,77 @@ async def test_after_a_long_body_that_nobody_reads_the_next_request_is_read() ->
             await go_on(50)
             app.go.set()
             await reader.readuntil(b"!")
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_no_more_is_read_for_hypercorn_than_it_takes(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    http1.register()
+    keep_alive.register()
+
+    async def main() -> None:
+        turn = asyncio.Semaphore(0)
+
+        async def in_turn(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                await turn.acquire()
+                await send(NOTHING)
+                await send({"type": "http.response.body"})
+
+        async with asyncio.timeout(60), served(in_turn, asyncio.Event()) as (reader, writer):
+            writer.write(POST % 0)
+            await go_on(20)
+            transport: Any = writer.transport
+            writer.writelines([POST % 0, CHUNKED, b"x" * LONG])  # one is begun, one taken back
+            await until(lambda: standing_still(transport), 30)
+            for _ in range(2):
+                turn.release()
+                await reader.readuntil(b"\r\n\r\n")
+            await until(lambda: standing_still(transport), 30)
+            assert transport.get_write_buffer_size() > LONG / 2
+            transport.abort()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
+
+
+async def standing_still(transport: Any) -> bool:
+    """Whether a client can write no more."""
+    before = transport.get_write_buffer_size()
+    await asyncio.sleep(0.2)
+    return bool(transport.get_write_buffer_size() == before)
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_a_request_sees_nothing_of_the_context_of_another(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    http1.register()
+    keep_alive.register()
+    user: ContextVar[str] = ContextVar("user", default="nobody")
+    seen = []
+
+    async def noting(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            seen.append(user.get())
+            user.set("somebody")
+            await go_on(20)
+            while (await receive()).get("more_body"):
+                pass
+            await send(NOTHING)
+            await send({"type": "http.response.body"})
+
+    async def main() -> None:
+        async with asyncio.timeout(30), served(noting, asyncio.Event()) as (reader, writer):
+            for sent in ([POST % 0], [POST % 0] * 3, [POST % LONG, b"x" * LONG], [POST % 0]):
+                writer.writelines(sent)
+                for _ in sent if len(sent) == 3 else sent[:1]:
+                    await reader.readuntil(b"\r\n\r\n")
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
+    assert seen == ["nobody"] * 6
 
 
 async def test_a_connection_closes_with_the_answer_that_it_was_stopped_in() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import h11
 import pytest
+from hypercorn.utils import suppress_body
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -29,6 +30,8 @@ NOT_PLAIN = {
     "a folded line": b"GET / HTTP/1.1\r\nHost: here\r\nX: a\r\n b\r\n\r\n",
     "a space before the colon": b"GET / HTTP/1.1\r\nHost : here\r\n\r\n",
     "a proxy's": b"GET http://here/ HTTP/1.1\r\nHost: here\r\n\r\n",
+    "a method in lower case": b"head / HTTP/1.1\r\nHost: here\r\n\r\n",
+    "CONNECT": b"CONNECT / HTTP/1.1\r\nHost: here\r\n\r\n",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\n",
     "lines without CR": b"GET / HTTP/1.1\nHost: here\n\n",
 }
@@ -49,7 +52,7 @@ lines = st.tuples(
     ENDS,
 ).map(b"".join)
 first_lines = st.tuples(
-    mostly([b"GET", b"post", b"M-X"], [b"", b"G\0T", b"\r\nGET", b"G(T"]),
+    mostly([b"GET", b"HEAD", b"M-X"], [b"", b"G\0T", b"\r\nGET", b"G(T", b"head", b"CONNECT"]),
     mostly([b" "], [b"  ", b"\t"]),
     mostly([b"/", b"/a?b=%20", b"//"], [b"*", b"http://here/", b"/\xe4", b"/a b", b"/\x7f"]),
     mostly([b" HTTP/1.1", b" HTTP/1.0"], [b" HTTP/1.2", b" HTTP/2.0", b" http/1.1", b""]),
@@ -83,7 +86,9 @@ def test_what_is_plain_is_read_as_h11_reads_it(text: bytes) -> None:
     bodies = [peer.next_event() for _ in range(2 if head.length else 1)]
     assert bodies[-1] == h11.EndOfMessage()
     assert sum(len(body.data) for body in bodies if isinstance(body, h11.Data)) == head.length
-    peer.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
+    peer.send(h11.Response(status_code=200, headers=[("content-length", "1")]))
+    if not suppress_body(head.method, 200):
+        peer.send(h11.Data(data=b"x"))
     peer.send(h11.EndOfMessage())
     assert (peer.our_state is h11.DONE) == head.keeps_alive
 
@@ -96,7 +101,9 @@ def test_a_head_ends_where_h11_ends_it(text: bytes, rest: bytes) -> None:
         event = peer.next_event()
     except h11.RemoteProtocolError:
         return
-    end = request_head.end(text + rest)
+    end = request_head.end(text + rest, 0)
+    searched = len(text) if request_head.end(text, 0) is None else 0
+    assert request_head.end(text + rest, searched) == end
     if event is h11.NEED_DATA:
         assert end is None
     else:

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import trustme
 from hypercorn import protocol
 from hypercorn.protocol.h11 import H11Protocol
 
 from service import closed_streams, http1, keep_alive, protocol_errors
 from service.http1.connection import Http1Connection
 from tests.eventually import until
-from tests.test_keep_alive import LOOPS, go_on, served
+from tests.test_keep_alive import LOOPS, certified, go_on, served
 
 PAUSE: Final = 15
 """Steps of the loop, after which what was sent has been read."""
@@ -182,6 +181,8 @@ REQUESTS: dict[str, list[bytes | None]] = {
     "a target that is escaped": [asks("wh%6fle?%ff=%20")],
     "CONNECT": [b"CONNECT here:80 HTTP/1.1\r\nHost: here\r\n\r\n"],
     "a method of its own": [asks("whole", method="m-x")],
+    "a method in lower case": [asks("whole", method="head") + WHOLE],
+    "CONNECT to a path": [asks("whole", method="CONNECT")],
     "Keep-Alive": [asks("whole", "Connection: Keep-Alive\r\n")],
     "more of a connection": [asks("whole", "Connection: keep-alive, x\r\n")],
     "an unknown upgrade": [asks("whole", "Connection: upgrade\r\nUpgrade: x\r\n")],
@@ -202,6 +203,8 @@ REQUESTS: dict[str, list[bytes | None]] = {
     "nothing": [EOF],
     "ends": [asks("later"), EOF],
     "ends with it": [asks("later") + WHOLE[:9], EOF],
+    "ends behind requests": [asks("later") + WHOLE + WHOLE, EOF],
+    "ends behind a request, in a head": [asks("later") + WHOLE + WHOLE[:9], EOF],
     "ends in a head": [WHOLE[:9], EOF],
     "ends in a later head": [WHOLE + WHOLE[:9], EOF],
     "ends in a body": [asks("echo", LENGTH, b"a", "POST"), EOF],
@@ -341,18 +344,12 @@ def test_clients_and_apps_see_the_same(
 def test_clients_see_the_same_with_tls(
     new_loop: Callable[[], asyncio.AbstractEventLoop], kinds: Iterator[None], tmp_path: Path
 ) -> None:
-    authority = trustme.CA()
-    certificate = authority.issue_cert("127.0.0.1")
-    files = {"certfile": str(tmp_path / "certificate"), "keyfile": str(tmp_path / "key")}
-    certificate.cert_chain_pems[0].write_to_path(files["certfile"])
-    certificate.private_key_pem.write_to_path(files["keyfile"])
-    tls = ssl.create_default_context()
-    authority.configure_trust(tls)
+    options, trusting = certified(tmp_path)
     names = [name for name, parts in CASES.items() if EOF not in parts]
     results = []
     for _ in kinds:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            results.append(runner.run(all_seen(names, tls, **files)))
+            results.append(runner.run(all_seen(names, trusting, **options)))
     (theirs, _), (ours, _) = results
     different = {name: (theirs[name], ours[name]) for name in ours if theirs[name] != ours[name]}
     assert not different
