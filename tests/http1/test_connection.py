@@ -283,11 +283,10 @@ def test_no_more_is_read_for_hypercorn_than_it_takes(
             writer.write(POST % 0)
             await go_on(20)
             transport: Any = writer.transport
-            writer.writelines([POST % 0, CHUNKED, b"x" * LONG])  # one is begun, one taken back
+            writer.writelines([CHUNKED, b"x" * LONG])
             await until(lambda: standing_still(transport), 30)
-            for _ in range(2):
-                turn.release()
-                await reader.readuntil(b"\r\n\r\n")
+            turn.release()
+            await reader.readuntil(b"\r\n\r\n")
             await until(lambda: standing_still(transport), 30)
             assert transport.get_write_buffer_size() > LONG / 2
             transport.abort()
