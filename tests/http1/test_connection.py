@@ -279,7 +279,11 @@ def test_no_more_is_read_for_hypercorn_than_it_takes(
                 await send(NOTHING)
                 await send({"type": "http.response.body"})
 
-        async with asyncio.timeout(60), served(in_turn, asyncio.Event()) as (reader, writer):
+        options = {"h11_max_incomplete_size": 300_000}  # more than a stream takes
+        async with (
+            asyncio.timeout(60),
+            served(in_turn, asyncio.Event(), **options) as (reader, writer),
+        ):
             writer.write(POST % 0)
             await go_on(20)
             transport: Any = writer.transport
