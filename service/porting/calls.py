@@ -9,7 +9,7 @@ from . import flask_types as types
 from .doubles import CALLING, STANDING_IN, Arguments
 from .environment import Environment
 from .handing import Handing
-from .narrowing import opened_for
+from .narrowing import decorated_at_once, opened_for, passes_on
 from .program import Class, Function, Program, Scope, Site
 from .registration import (
     TEMPLATE,
@@ -57,8 +57,6 @@ _RENDERING = {
     "jinja2.Environment.filters.update",
     "jinja2.Environment.tests.update",
 }
-
-
 _AWAITING = {
     "asyncio.create_task",
     "asyncio.ensure_future",
@@ -109,6 +107,8 @@ class Calls(Handing):
             self._mark_awaited(node)
         routines_called = frozenset(each for each in called if isinstance(each, Routine))
         site.functions.update(each.function for each in routines_called)
+        if isinstance(env.where, Function) and passes_on(node, env.where):
+            env.where.applies |= site.functions
         found |= self._call_functions(routines_called, arguments)
         for value in ordered(called - routines_called):
             if isinstance(value, Type):
@@ -183,7 +183,7 @@ class Calls(Handing):
                         found |= self.program.stored.get(("flask.g", name), NOTHING)
                     if found:
                         return found
-        return function.returns
+        return decorated_at_once(function, arguments)
 
     def _construct(self, site: Site, of: Class, arguments: Arguments, env: Environment) -> Values:
         for method in of.attribute("__init__"):

@@ -1,12 +1,14 @@
-"""Which connection a function opens when it is told a name: `if name == "a": ... g.a ...`."""
+"""What a function does with one argument: which connection it opens, whether it decorates it."""
 
 from __future__ import annotations
 
 import libcst as cst
 import libcst.matchers as m
 
+from .doubles import Arguments
 from .nodes import text_of
 from .program import Function
+from .values import DATA, Routine, Values
 
 
 def opened_for(function: Function, name: str) -> set[str]:
@@ -22,6 +24,31 @@ def opened_for(function: Function, name: str) -> set[str]:
                 assert isinstance(read, cst.Attribute)
                 found.add(read.attr.value)
     return found
+
+
+def decorated_at_once(function: Function, arguments: Arguments) -> Values:
+    """What a decorator with optional arguments returns: a decorator, or what that makes of one."""
+    if any(how in {"*", "**"} for how, _ in arguments):
+        return function.returns
+    makers = frozenset(
+        value
+        for value in function.returns
+        if isinstance(value, Routine) and value.function in function.applies
+    )
+    firsts = [values for how, values in arguments if how in {"", *function.names[:1]}]
+    if not firsts:
+        return makers or function.returns
+    return function.returns - makers if firsts[0] - DATA else function.returns
+
+
+def passes_on(node: cst.CSTNode, function: Function) -> bool:
+    """Whether the first argument is one that the function itself was given."""
+    if not isinstance(node, cst.Call) or not node.args or node.args[0].star:
+        return False
+    given = node.args[0].value
+    given = given.value if isinstance(given, cst.Subscript) else given
+    own = {*function.names, *function.keyword_only, function.star}
+    return isinstance(given, cst.Name) and given.value in own
 
 
 def _compares(test: cst.BaseExpression, parameter: str, name: str) -> bool:

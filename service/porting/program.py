@@ -156,6 +156,8 @@ class Function(Scope):
         self.returns: Values = NOTHING
         self.yields: Values = NOTHING
         self.decorators: list[Values] = []
+        self.applies: set[Function] = set()
+        """What it calls with an argument of its own."""
         self.roles: set[str] = set()
         """What calls it from outside: `view`, `hook`, `test`, `fixture`, `command`, ..."""
         self.pins: dict[str, cst.CSTNode] = {}
