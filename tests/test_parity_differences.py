@@ -18,6 +18,7 @@ from quart import Quart
 
 from service.connections import Connections, run
 from service.porting import sending
+from service.porting.testing import PortedClient
 
 
 def make(kind: str) -> Any:
@@ -148,6 +149,19 @@ async def test_g_in_the_block_of_a_test_client(kind: str, expected: bool) -> Non
             assert quart.request.path == "/"
             found = quart.has_app_context()
     assert found is expected
+
+
+@as_expected(Flask=None, Quart=500, ours=500)
+async def test_an_error_while_testing(kind: str, expected: int | None) -> None:
+    app = make(kind)
+    app.testing = True
+    if expected is None:
+        with pytest.raises(ZeroDivisionError):
+            await answer_of(app, lambda: 1 // 0)
+    else:
+        assert (await answer_of(app, lambda: 1 // 0)).status_code == expected
+        with pytest.raises(ZeroDivisionError):
+            await PortedClient(app).get("/")
 
 
 @as_expected(Flask="differences", Quart="", ours="")

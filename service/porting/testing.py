@@ -9,7 +9,6 @@ The responses are Quart's.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from contextvars import ContextVar, Token
 from http.cookiejar import Cookie
 from inspect import isawaitable
@@ -20,7 +19,7 @@ from flask.testing import EnvironBuilder
 from quart import Quart, Response
 from quart.ctx import AppContext, RequestContext
 from quart.globals import _cv_app, _cv_request
-from quart.signals import request_started
+from quart.signals import got_request_exception, request_started
 from quart.testing import QuartClient
 from quart.testing.utils import make_test_scope, no_op_push
 from werkzeug.datastructures import Headers
@@ -33,13 +32,15 @@ T = TypeVar("T")
 class PortedClient(QuartClient):
     """Quart's test client, with requests given as for Flask's (and Werkzeug's `EnvironBuilder`).
 
-    Within `async with client:` the request and what `g` had are kept after each request.
+    Within `async with client:` the request and what `g` had are kept until the next request. What
+    a view raises and nobody handles is raised here as Flask's client does: if the app is testing or
+    debugging, unless `PROPAGATE_EXCEPTIONS` says otherwise.
     """
 
     def __init__(self, app: Quart, response_wrapper: Any = None, use_cookies: bool = True) -> None:
         super().__init__(app, use_cookies=use_cookies)
         self.environ_base: dict[str, Any] = {"REMOTE_ADDR": "127.0.0.1"}
-        self._kept: list[tuple[ContextVar[Any], Token[Any]]] = []
+        self._kept: list[tuple[ContextVar[Any], Any, Token[Any]]] = []
 
     @property
     def application(self) -> Quart:
@@ -61,39 +62,58 @@ class PortedClient(QuartClient):
         return response
 
     async def _send(self, sent: _Sent) -> Response:
+        self._forget()
         headers = sent.headers
         if self.cookie_jar is not None:
             cookies = [f"{cookie.name}={cookie.value}" for cookie in self._cookies(sent)]
             if cookies:
                 headers.add("Cookie", "; ".join(cookies))
         met: list[tuple[RequestContext, AppContext]] = []
+        raised: list[Exception] = []
 
         async def meet(sender: Quart, **extra: Any) -> None:
             met.append((_cv_request.get(), _cv_app.get()))
 
-        with request_started.connected_to(meet, self.app):
-            async with self.http_connection_class(self.app, sent.scope()) as connection:
-                await connection.send(sent.body)
-                await connection.send_complete()
-            response = await connection.as_response()
+        async def catch(sender: Quart, exception: Exception, **extra: Any) -> None:
+            raised.append(exception)
+
+        try:
+            with (
+                request_started.connected_to(meet, self.app),
+                got_request_exception.connected_to(catch, self.app),
+            ):
+                async with self.http_connection_class(self.app, sent.scope()) as connection:
+                    await connection.send(sent.body)
+                    await connection.send_complete()
+                response = await connection.as_response()
+        finally:
+            if self.preserve_context and met:
+                self._keep(*met[-1])
+        if raised and self._propagates():
+            raise raised[-1]
         if self.cookie_jar is not None:
             self._take_cookies(response, sent)
-        if self.preserve_context and met:
-            self._keep(*met[-1])
         response.request = sent  # type: ignore[attr-defined]
         return response
 
+    def _propagates(self) -> bool:
+        propagates = self.app.config["PROPAGATE_EXCEPTIONS"]
+        return bool(self.app.testing or self.app.debug if propagates is None else propagates)
+
     def _keep(self, of_request: RequestContext, of_app: AppContext) -> None:
-        """Let `request`, `session` and `g` be what they were, as long as the block lasts."""
-        self._forget()
-        self._kept.append((_cv_app, _cv_app.set(of_app.copy())))
-        self._kept.append((_cv_request, _cv_request.set(cast(RequestContext, of_request.copy()))))
+        """Let `request`, `session` and `g` be what they were, until the next request."""
+        for variable, context in ((_cv_app, of_app.copy()), (_cv_request, of_request.copy())):
+            self._kept.append((variable, context, cast(Any, variable).set(context)))
 
     def _forget(self) -> None:
         while self._kept:
-            variable, token = self._kept.pop()
-            with suppress(ValueError):  # a fixture entered the block that a test is in
+            variable, context, token = self._kept.pop()
+            try:
                 variable.reset(token)
+            except ValueError:  # a fixture sent it, in the context that the test's is a copy of
+                if variable.get(None) is context:
+                    before = token.old_value
+                    variable.set(None if before is Token.MISSING else before)
 
     async def __aexit__(self, *error: Any) -> None:
         self.preserve_context = False

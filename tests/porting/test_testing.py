@@ -1,0 +1,83 @@
+"""The client of ported tests: each request its own `g`, errors raised as by Flask's client."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import copy_context
+from typing import Any
+
+import flask
+import pytest
+from quart import Quart, g, has_app_context, request
+
+from service.porting.testing import PortedClient
+
+
+def make_app() -> Quart:
+    app = Quart("ported")
+
+    @app.before_request
+    async def load() -> None:
+        if "X-User" in request.headers:
+            g.user = request.headers["X-User"]
+
+    @app.get("/who")
+    async def who() -> dict[str, Any]:
+        return {"user": g.get("user")}
+
+    app.add_url_rule("/boom", view_func=boom)
+    return app
+
+
+def boom() -> str:
+    raise RuntimeError("boom")
+
+
+async def test_each_request_has_a_g_of_its_own_that_is_kept_until_the_next() -> None:
+    async with PortedClient(make_app()) as client:
+        response = await client.get("/who", headers={"X-User": "ada"})
+        assert await response.get_json() == {"user": "ada"}
+        assert g.user == "ada"
+        response = await client.get("/who")
+        assert await response.get_json() == {"user": None}
+        assert "user" not in g
+    assert not has_app_context()
+
+
+async def test_what_a_fixture_sent_before_is_forgotten_by_the_test() -> None:
+    client = PortedClient(make_app())
+    await client.__aenter__()
+    await client.get("/who", headers={"X-User": "ada"})
+
+    async def tested() -> Any:
+        return await (await client.get("/who")).get_json()
+
+    of_test = asyncio.get_running_loop().create_task(tested(), context=copy_context())
+    assert await of_test == {"user": None}
+    await client.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize("handled", [True, False])
+@pytest.mark.parametrize("propagate", [True, False, None])
+@pytest.mark.parametrize("testing", [True, False])
+async def test_an_error_is_raised_if_flasks_client_raises_it(
+    testing: bool, propagate: bool | None, handled: bool
+) -> None:
+    of_flask = flask.Flask("of_flask")
+    of_flask.add_url_rule("/boom", view_func=boom)
+    ported = make_app()
+    for app in (of_flask, ported):
+        app.config.update(TESTING=testing, PROPAGATE_EXCEPTIONS=propagate)
+        if handled:
+            app.register_error_handler(500, lambda error: ("sorry", 500))
+    try:
+        expected: int | None = of_flask.test_client().get("/boom").status_code
+    except RuntimeError:
+        expected = None
+    async with PortedClient(ported) as client:
+        try:
+            found: int | None = (await client.get("/boom")).status_code
+        except RuntimeError:
+            found = None
+        assert request.path == "/boom"
+    assert found == expected
