@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import libcst as cst
 
 from . import drivers
-from .idiom import KINDS, POSTGRESQL, Idiom, Kept, connect_sites, numbers_in
+from .idiom import KINDS, POSTGRESQL, Idiom, Kept, connect_sites, kept_of, numbers_in
+from .nodes import dotted
 from .program import Function, Module, Program, Site
 from .queries import Queries
 from .refusals import refuse, refuse_together, wanted
@@ -37,6 +38,7 @@ def find_idiom(
             idiom.kept[name].refusal, idiom.kept[name].refused_at = reason, site
     _find_openers(idiom)
     _find_closers(idiom)
+    _find_openings(idiom)
     idiom.queries = Queries(program, idiom.removed)
     refuse(idiom)
     refuse_together(idiom)
@@ -86,6 +88,26 @@ def _find_closers(idiom: Idiom) -> None:
         if is_hook and _only_keeps(function, idiom):
             idiom.closers.add(function)
     idiom.removed |= idiom.closers
+
+
+def _find_openings(idiom: Idiom) -> None:
+    """`g.name = connect(...)`, a statement of a function that does more."""
+    for number, site in connect_sites(idiom):
+        kept = kept_of(idiom, number)
+        where = site.where
+        if kept is None or not isinstance(where, Function) or where in idiom.removed:
+            continue
+        for line in where.node.body.body if isinstance(where.node, cst.FunctionDef) else ():
+            if isinstance(line, cst.SimpleStatementLine) and _opens(line, kept.name, site.node):
+                idiom.openings[site.node] = line
+
+
+def _opens(line: cst.SimpleStatementLine, name: str, call: cst.CSTNode) -> bool:
+    if len(line.body) != 1 or not isinstance(line.body[0], cst.Assign):
+        return False
+    assign = line.body[0]
+    targets = [dotted(each.target) for each in assign.targets]
+    return assign.value is call and targets in ([f"g.{name}"], [f"flask.g.{name}"])
 
 
 def _only_keeps(function: Function, idiom: Idiom) -> bool:
@@ -156,7 +178,9 @@ def _involve(idiom: Idiom) -> None:
     }
     idiom.removed = set(idiom.openers) | idiom.closers
     for site in idiom.program.sites.values():
-        if site.where in idiom.removed:
+        opened = idiom.program.connects.get(site.node)
+        is_opening = site.node in idiom.openings and idiom.converted(opened) is not None
+        if site.where in idiom.removed or is_opening:
             idiom.involved.add(site.node)
             continue
         kept = None

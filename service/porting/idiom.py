@@ -46,6 +46,7 @@ class Idiom:
         kept: every connection, by the name it is kept under.
         openers: functions that return a connection of `g`, with the names they may give.
         closers: functions that only close.
+        openings: the statements, among others of a function, that open onto `g`, by their call.
         involved: calls that are converted or go away, so that they cannot block.
         awaited: calls and reads that are awaited.
         queries: the SQL.
@@ -57,6 +58,7 @@ class Idiom:
     openers: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
     removed: set[Function] = field(default_factory=set)
     closers: set[Function] = field(default_factory=set)
+    openings: dict[cst.CSTNode, cst.SimpleStatementLine] = field(default_factory=dict)
     involved: set[cst.CSTNode] = field(default_factory=set)
     awaited: set[cst.CSTNode] = field(default_factory=set)
     reads: dict[cst.CSTNode, Read] = field(default_factory=dict)

@@ -83,6 +83,8 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
             _refuse(kept, f"its {adjusted} is set", site)
         if reason := _unknown_rows(site.node):
             _refuse(kept, reason, site)
+        if kept.of_g and _stays_open(idiom, site):
+            _refuse(kept, "it is opened within a function that does more", site)
         for leaked in idiom.program.leaked.get(number, ()):
             if leaked.where not in idiom.removed:
                 _refuse(kept, "it is handed to code outside of the project", leaked)
@@ -92,6 +94,13 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
         for name in sorted(patched):
             if _is_patched(idiom, name):
                 _refuse(kept, f"tests put something else in the place of {name}", site)
+
+
+def _stays_open(idiom: Idiom, site: Site) -> bool:
+    """Whether the call that opens would be left, with nobody to close what it opens."""
+    where = site.where
+    removed = where in idiom.removed or site.node in idiom.openings
+    return isinstance(where, Function) and not where.module.is_test and not removed
 
 
 def _unknown_rows(node: cst.CSTNode) -> str:

@@ -10,9 +10,9 @@ import libcst.matchers as m
 from asyncpg import exceptions
 
 from service.porting.idiom import Kept
-from service.porting.nodes import called, dotted
+from service.porting.nodes import body_of, called, dotted, statement, without_statement
 from service.porting.plan import GET_DB, RUNTIME, Plan
-from service.porting.program import Module, Scope, Site
+from service.porting.program import Function, Module, Scope, Site
 from service.porting.registration import role_of
 from service.porting.report import Kind
 from service.porting.values import Routine, Values, routines
@@ -43,6 +43,7 @@ def replace_openers(plan: Plan) -> None:
         _get(plan, read.where, node, read.name)
     for function in plan.idiom.removed:
         plan.edits(function.module).change(function.node, _removed)
+    _remove_openings(plan)
     for site in plan.sites("call"):
         if any(role_of(path) for path in site.paths):
             _unregister(plan, site)
@@ -62,6 +63,20 @@ def _get(plan: Plan, where: Scope, node: cst.CSTNode, name: str) -> None:
 
 def _removed(node: cst.CSTNode) -> object:
     return cst.RemoveFromParent()
+
+
+def _remove_openings(plan: Plan) -> None:
+    """Of a function that does more, only the statement that opens goes."""
+    idiom = plan.idiom
+    for node, line in idiom.openings.items():
+        if idiom.converted(plan.program.connects[node]) is None:
+            continue
+        where = plan.program.sites[node, "call"].where
+        assert isinstance(where, Function)
+        if all(each in idiom.openings.values() for each in body_of(where.node.body)):
+            plan.edits(where.module).change(line, lambda old: statement("pass"))
+        else:
+            plan.edits(where.module).change(line, without_statement)
 
 
 def _gone(plan: Plan, values: Values) -> bool:
