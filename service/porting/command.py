@@ -30,7 +30,8 @@ def run(
         echo: prints a line.
 
     Returns:
-        The exit status: 1 if there is anything to do and nothing was written.
+        The exit status: 1 if there is anything to do and nothing was written, or no file could
+        be parsed.
 
     Raises:
         NotAProject: there is no Python file at `path`.
@@ -47,7 +48,7 @@ def run(
             for line in diff(found.changes):
                 echo(line)
         echo(found.report.as_text())
-    return 1 if found.changes and not write else 0
+    return 1 if (found.changes and not write) or not found.is_parsed else 0
 
 
 def diff(changes: list[Change]) -> Iterator[str]:

@@ -34,7 +34,7 @@ from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
 from .plan import Plan
 from .program import Module, Program, Site
-from .project import read
+from .project import linked_away, read
 from .refusals import stuck, used_in
 from .report import Kind, Report
 from .statements import Evaluation
@@ -89,6 +89,8 @@ class Port:
     root: Path
     changes: list[Change]
     report: Report
+    is_parsed: bool
+    """Whether any file could be parsed."""
 
     def write(self) -> None:
         """Write the changed files: all of them, or none.
@@ -140,10 +142,14 @@ def port(
     report = plan.report
     changes = [Change(module.path, module.source, text) for module, text in outcome.items()]
     if root.is_dir():
-        changes += [Change(*change) for change in rewrite_deployment(plan)]
+        others = [Change(*change) for change in rewrite_deployment(plan)]
+        changes += [other for other in others if not (root / other.path).is_symlink()]
+        for link in linked_away(root):
+            reason = "a link to outside of the project is left as it is"
+            report.tell_of_file(link.as_posix(), Kind.NOTE, reason)
     changes.sort(key=lambda change: change.path)
     report.changed = [change.path.as_posix() for change in changes]
-    return Port(program.root, changes, report)
+    return Port(program.root, changes, report, bool(program.modules))
 
 
 def _planned(program: Program, names: dict[str, str]) -> tuple[Plan, dict[Module, str]]:
@@ -170,12 +176,13 @@ def _report_on_input(plan: Plan) -> None:
     for name in sorted(names.keys() - {*kept, *_bare(kept)}):
         reason = f"--map {name}: no connection is kept by this name"
         plan.report.tell_of_file(".", Kind.NOTE, reason)
-    if not any(module.is_of_flask for module in plan.program.modules.values()):
+    unparsed = plan.program.unparsed
+    if not unparsed and not any(of.is_of_flask for of in plan.program.modules.values()):
         plan.report.tell_of_file(
             ".", Kind.NOTE, "no file here imports Flask: nothing is to be done"
         )
-    for path, reason in plan.program.unparsed:
-        plan.report.tell_of_file(path.as_posix(), Kind.HAND, f"cannot be parsed: {reason}")
+    for path, line, reason in unparsed:
+        plan.report.tell_of_file(path.as_posix(), Kind.HAND, f"cannot be parsed: {reason}", line)
 
 
 def _bare(names: Iterable[str]) -> set[str]:

@@ -315,7 +315,7 @@ class Program:
     """Generator functions that run in the context of their request after it."""
     withs: list[cst.With] = field(default_factory=list)
     blocks: dict[cst.With, Block] = field(default_factory=dict)
-    unparsed: list[tuple[Path, str]] = field(default_factory=list)
+    unparsed: list[tuple[Path, int, str]] = field(default_factory=list)
     fixtures: dict[str, list[Function]] = field(default_factory=lambda: defaultdict(list))
 
     def module_at(self, name: str) -> Module | None:

@@ -46,7 +46,8 @@ def read(root: Path, tell: Callable[[int, int], None] = lambda done, of: None) -
                 name = path.relative_to(top).with_suffix("").as_posix().replace("/", ".")
             module = Module(path.relative_to(top), name, _text(path))
         except (cst.ParserSyntaxError, UnicodeDecodeError, SyntaxError, RecursionError) as error:
-            program.unparsed.append((path.relative_to(top), _first_line(error)))
+            line = getattr(error, "raw_line", None) or getattr(error, "lineno", None) or 0
+            program.unparsed.append((path.relative_to(top), line, _first_line(error)))
         else:
             program.modules[module.name] = module
         tell(number, len(paths))
@@ -85,9 +86,22 @@ def files(root: Path) -> Iterator[Path]:
         yield from (here / name for name in sorted(found))
 
 
+def linked_away(root: Path) -> Iterator[Path]:
+    """The links to Python files, and directories, outside of a project: they are left out."""
+    whole = root.resolve()
+    for directory, names, found in os.walk(root):
+        here = Path(directory)
+        names[:] = [n for n in names if not _is_skipped(here / n) and n not in _SKIPPED]
+        for link in (here / name for name in [*names, *found]):
+            is_code = link.suffix == ".py" or link.is_dir()
+            if link.is_symlink() and is_code and not link.resolve().is_relative_to(whole):
+                yield link.relative_to(root)
+
+
 def python_files(root: Path) -> Iterator[Path]:
-    """The Python files of a project."""
-    return (path for path in files(root) if path.suffix == ".py" and path.is_file())
+    """The Python files of a project; links to files are left out."""
+    found = (path for path in files(root) if path.suffix == ".py" and path.is_file())
+    return (path for path in found if not path.is_symlink())
 
 
 def _is_skipped(directory: Path) -> bool:

@@ -74,9 +74,9 @@ class Report:
         """Say something of a place in a module."""
         self._found.setdefault(module, []).append((node, kind, reason))
 
-    def tell_of_file(self, file: str, kind: Kind, reason: str) -> None:
-        """Say something of a file."""
-        self._lines.add(Line(file, 0, kind.value, reason))
+    def tell_of_file(self, file: str, kind: Kind, reason: str, line: int = 0) -> None:
+        """Say something of a file, or of a line of one that is no module."""
+        self._lines.add(Line(file, line, kind.value, reason))
 
     def lines(self) -> list[Line]:
         """All lines, by file and line."""

@@ -72,6 +72,30 @@ async def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
         assert expected in errors.splitlines()[-1]
 
 
+async def test_a_file_that_cannot_be_parsed_is_told_with_its_line(tmp_path: Path) -> None:
+    project(tmp_path, {"broken.py": "from flask import Flask\n\napp = = Flask(__name__)\n"})
+    async with running("port", str(tmp_path / "broken.py")) as command:
+        assert await command.ended() == (1, "")
+    assert command.lines[0].startswith("broken.py:3: hand: cannot be parsed: ")
+    assert "nothing is to be done" not in "".join(command.lines)
+
+
+async def test_links_are_left_and_what_they_lead_to_outside(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "project", tmp_path / "outside"
+    project(inside, {"real.py": APP})
+    project(outside, {"other.py": APP, "package/more.py": APP})
+    (inside / "alias.py").symlink_to("real.py")
+    (inside / "other.py").symlink_to(outside / "other.py")
+    (inside / "package").symlink_to(outside / "package")
+    async with running("port", "--write", str(inside)) as command:
+        assert await command.ended() == (0, "")
+    left = "note: a link to outside of the project is left as it is"
+    assert command.lines[:2] == [f"other.py:0: {left}", f"package:0: {left}"]
+    assert "await render_template" in (inside / "real.py").read_text()
+    assert (inside / "alias.py").is_symlink()
+    assert written(outside) == {"other.py": APP, "package/more.py": APP}
+
+
 async def test_what_cannot_be_written_leaves_everything_as_it_was(tmp_path: Path) -> None:
     sources = {"a.py": APP, "b.py": APP, "c.py": APP}
     project(tmp_path, sources)

@@ -73,6 +73,7 @@ def _remove_openings(plan: Plan) -> None:
             continue
         where = plan.program.sites[node, "call"].where
         assert isinstance(where, Function)
+        assert isinstance(where.node, cst.FunctionDef)
         if all(each in idiom.openings.values() for each in body_of(where.node.body)):
             plan.edits(where.module).change(line, lambda old: statement("pass"))
         else:
