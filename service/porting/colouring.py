@@ -19,6 +19,7 @@ from .implicit import IMPLICIT
 from .libraries import may_wait, may_wait_elsewhere, may_wait_entered
 from .program import Block, Function, Module, Program, Site
 from .registration import AWAITS, COMMAND, HOOK, VIEW
+from .together import set_up_together
 from .unseen import pin_what_is_called_unseen
 
 ENTERED_HERE = ENTERED | {"flask.testing.SessionTransaction"}
@@ -67,6 +68,7 @@ class Colours:
             for function in site.functions:
                 self._callers[function].append(site)
         self._pin_more()
+        set_up_together(program)
         self._find_waiting()
         self._decide()
 

@@ -1,0 +1,19 @@
+"""`setUp` of a test and of what it inherits from: their order holds if all are of one kind."""
+
+from __future__ import annotations
+
+from .program import Program
+from .values import NOTHING, routines
+
+_NAMES = ("setUp", "tearDown")
+
+
+def set_up_together(program: Program) -> None:
+    """Note that the methods of a hierarchy of tests become async together."""
+    for of in [each for each in program.classes.values() if each.module.is_test]:
+        for name in _NAMES:
+            own, *others = [routines(each.bindings.get(name, NOTHING)) for each in of.lineage()]
+            for function in own:
+                for other in {each for above in others for each in above}:
+                    program.aliases[function].add(other)
+                    program.aliases[other].add(function)
