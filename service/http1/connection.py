@@ -22,6 +22,8 @@ from .exchange import Exchange
 
 _AHEAD: Final = 2**16
 """Bytes of next requests that may wait before the transport reads no more."""
+_OF_WSGI: Final[Any] = (None, None)
+"""What Hypercorn runs WSGI apps with, which this is not for."""
 
 
 class Over:
@@ -201,7 +203,7 @@ class Http1Connection(H11Protocol, asyncio.Protocol):
     async def _answer(self, exchange: Exchange) -> None:
         await self.context.mark_request()
         scope, receive, send = exchange.scope, exchange.receive, exchange.app_send
-        await _handle(self.app, self.config, scope, receive, send, _no_threads, _no_threads)
+        await _handle(self.app, self.config, scope, receive, send, *_OF_WSGI)
 
     async def _refuse_part(self) -> None:
         """Nothing more comes; a request of which only a part has come is refused."""
@@ -265,7 +267,3 @@ class Http1Connection(H11Protocol, asyncio.Protocol):
         if exchange.by_h11:
             return self.connection.our_state is h11.DONE
         return exchange.state is ASGIHTTPState.CLOSED and not exchange.closes
-
-
-def _no_threads(*_: Any) -> Any:
-    raise NotImplementedError

@@ -20,6 +20,13 @@ from tests.test_keep_alive import LOOPS, go_on, served
 GET = b"GET /%b HTTP/1.1\r\nHost: here\r\n\r\n"
 
 
+@pytest.fixture(autouse=True)
+def short_way() -> None:
+    """Let every connection of this process go the short way."""
+    http1.register()
+    keep_alive.register()
+
+
 @pytest.fixture
 def app() -> Quart:
     """An app with an answer of each kind."""
@@ -113,8 +120,6 @@ async def test_the_head_of_a_body_that_is_announced_does_not_wait_for_it(app: Qu
 
 
 async def test_the_head_of_an_answer_that_breaks_off_is_sent() -> None:
-    http1.register()
-
     async def breaks_off(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"y")]})
@@ -223,9 +228,6 @@ def test_no_more_is_read_than_the_app_takes(
     answers: list[bytes],
     new_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
-    http1.register()
-    keep_alive.register()
-
     async def main() -> None:
         app = Waiting(reads=reads)
         options = {"keep_alive_max_requests": 10_000}
@@ -251,8 +253,6 @@ def test_no_more_is_read_than_the_app_takes(
 
 
 async def test_after_a_long_body_that_nobody_reads_the_next_request_is_read() -> None:
-    http1.register()
-    keep_alive.register()
     app = Waiting(reads=False)
     async with asyncio.timeout(20), served(app, asyncio.Event()) as (reader, writer):
         for body in (b"", b"x" * 700_000, b""):  # more than waits for an app
@@ -267,9 +267,6 @@ async def test_after_a_long_body_that_nobody_reads_the_next_request_is_read() ->
 def test_no_more_is_read_for_hypercorn_than_it_takes(
     new_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
-    http1.register()
-    keep_alive.register()
-
     async def main() -> None:
         turn = asyncio.Semaphore(0)
 
@@ -310,8 +307,6 @@ async def standing_still(transport: Any) -> bool:
 def test_a_request_sees_nothing_of_the_context_of_another(
     new_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
-    http1.register()
-    keep_alive.register()
     user: ContextVar[str] = ContextVar("user", default="nobody")
     seen = []
 
@@ -338,8 +333,6 @@ def test_a_request_sees_nothing_of_the_context_of_another(
 
 
 async def test_a_connection_closes_with_the_answer_that_it_was_stopped_in() -> None:
-    http1.register()
-    keep_alive.register()
     app, stop = Waiting(), asyncio.Event()
     async with (
         asyncio.timeout(10),
@@ -354,8 +347,6 @@ async def test_a_connection_closes_with_the_answer_that_it_was_stopped_in() -> N
 
 
 async def test_a_client_that_says_nothing_for_too_long_is_left_and_no_other() -> None:
-    http1.register()
-    keep_alive.register()
     app = Waiting()
     app.go.set()
     options = {"read_timeout": 1, "keep_alive_timeout": 60}
@@ -386,7 +377,8 @@ def test_a_client_may_end_whenever_it_likes(
         loop.set_exception_handler(lambda _, what: complaints.append(what))
         for behind in (upgrade, GET % b"whole", b"\0"):
             for steps in range(15):
-                async with served(noting, asyncio.Event()) as (reader, writer):
+                options = {"keep_alive_timeout": 60}
+                async with served(noting, asyncio.Event(), **options) as (reader, writer):
                     writer.write((GET % b"whole") * 2 + behind)
                     await go_on(steps)
                     writer.write_eof()
@@ -396,3 +388,20 @@ def test_a_client_may_end_whenever_it_likes(
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(main())
     assert not complaints
+
+
+async def test_an_answer_that_is_ended_twice_ends_once() -> None:
+    long = b"x" * 10_000_000
+    head = {**NOTHING, "headers": [(b"content-length", b"%d" % len(long))]}
+
+    async def ends_twice(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send(head)
+            ends = ({"type": "http.response.body", "body": body} for body in (long, b""))
+            await asyncio.gather(*map(send, ends))
+
+    async with asyncio.timeout(20), served(ends_twice, asyncio.Event()) as (reader, writer):
+        for _ in range(2):
+            writer.write(GET % b"")
+            await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(len(long)) == long
