@@ -114,6 +114,8 @@ class Colours:
         )
 
     def _calls_async(self, site: Site) -> bool:
+        if site.role == "call" and all(function.was_async for function in site.functions):
+            return False  # Whoever wrote the call may have made a task of it.
         asynchronous = (self.asynchronous, self._always)
         return any(not site.functions.isdisjoint(functions) for functions in asynchronous)
 

@@ -128,7 +128,7 @@ class Handing(Doubles):
             return
         for arg, (_, values) in zip(site.node.args, arguments, strict=False):
             for value in values if path not in _ASKING else ():
-                if isinstance(value, Generated):
+                if isinstance(value, Generated) and not value.function.was_async:
                     self.program.consumed[arg.value] = value.function
                     site.functions.add(value.function)
                     if not taken_by(path, value.function):
