@@ -12,7 +12,17 @@ from collections.abc import Mapping
 import libcst as cst
 
 from . import drivers
-from .idiom import KINDS, POSTGRESQL, Idiom, Kept, connect_sites, kept_of, numbers_in
+from .idiom import (
+    ALL_ERRORS,
+    KINDS,
+    POSTGRESQL,
+    Idiom,
+    Kept,
+    connect_sites,
+    errors_caught,
+    kept_of,
+    numbers_in,
+)
 from .nodes import dotted
 from .program import Function, Module, Program, Site
 from .queries import Queries
@@ -100,9 +110,24 @@ def _find_openings(idiom: Idiom) -> None:
         for line in where.node.body.body if isinstance(where.node, cst.FunctionDef) else ():
             if isinstance(line, cst.SimpleStatementLine) and _opens(line, kept.name, site.node):
                 idiom.openings[site.node] = line
+            elif isinstance(line, cst.Try) and _attempts(idiom.program, line, kept, site.node):
+                idiom.attempts[site.node] = line
 
 
-def _opens(line: cst.SimpleStatementLine, name: str, call: cst.CSTNode) -> bool:
+def _attempts(program: Program, node: cst.Try, kept: Kept, call: cst.CSTNode) -> bool:
+    """Whether it opens, and handles the driver's errors, or all, in one way."""
+    if node.orelse or node.finalbody or len(node.body.body) != 1 or len(node.handlers) != 1:
+        return False
+    errors = errors_caught(program, node.handlers[0])
+    modules = {of for of, kind in KINDS.items() if kind == kept.kind}
+    of_driver = bool(errors) and {path.partition(".")[0] for path in errors} <= modules
+    handled = of_driver or not errors.isdisjoint(ALL_ERRORS)
+    return handled and _opens(node.body.body[0], kept.name, call)
+
+
+def _opens(line: cst.CSTNode, name: str, call: cst.CSTNode) -> bool:
+    if not isinstance(line, cst.SimpleStatementLine):
+        return False
     if len(line.body) != 1 or not isinstance(line.body[0], cst.Assign):
         return False
     assign = line.body[0]
@@ -183,6 +208,9 @@ def _involve(idiom: Idiom) -> None:
         if site.where in idiom.removed or is_opening:
             idiom.involved.add(site.node)
             continue
+        if site.node in idiom.attempts and (kept := idiom.converted(opened)) is not None:
+            _await_opener(idiom, site, kept.name)
+            continue
         kept = None
         for path in site.paths:
             kept = kept or idiom.converted(drivers.number_of(path))
@@ -197,9 +225,7 @@ def _involve(idiom: Idiom) -> None:
             if site.role == "call" and isinstance(site.node, cst.Call):
                 name = wanted(function, site.node, idiom.openers[function])
                 if name is not None:
-                    idiom.opener_calls[site.node] = (site, name)
-                    idiom.involved.add(site.node)
-                    idiom.awaited.add(site.node)
+                    _await_opener(idiom, site, name)
     for node, read in idiom.program.reads.items():
         kept_here = idiom.kept.get(read.name)
         if kept_here is None or kept_here.refusal or read.where in idiom.removed:
@@ -209,6 +235,12 @@ def _involve(idiom: Idiom) -> None:
             site = Site(node, read.where, "attribute", block=read.block)
             idiom.program.sites.setdefault((node, "attribute"), site)
             idiom.awaited.add(node)
+
+
+def _await_opener(idiom: Idiom, site: Site, name: str) -> None:
+    idiom.opener_calls[site.node] = (site, name)
+    idiom.involved.add(site.node)
+    idiom.awaited.add(site.node)
 
 
 def _closes_converted(idiom: Idiom, function: Function) -> bool:

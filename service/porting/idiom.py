@@ -11,10 +11,17 @@ import libcst as cst
 from . import drivers
 from .program import Function, Program, Read, Site
 from .queries import Queries
-from .values import Instance, Values
+from .values import External, Instance, Values, items
 
 POSTGRESQL, REDIS, RETHINKDB = "postgresql", "redis", "rethinkdb"
-KINDS = {"psycopg": POSTGRESQL, "redis": REDIS, "rethinkdb": RETHINKDB, "sqlite3": POSTGRESQL}
+KINDS = {
+    "psycopg": POSTGRESQL,
+    "psycopg2": POSTGRESQL,
+    "redis": REDIS,
+    "rethinkdb": RETHINKDB,
+    "sqlite3": POSTGRESQL,
+}
+ALL_ERRORS = frozenset(("builtins.Exception", "builtins.BaseException"))
 
 
 @dataclass(eq=False)
@@ -47,6 +54,7 @@ class Idiom:
         openers: functions that return a connection of `g`, with the names they may give.
         closers: functions that only close.
         openings: the statements, among others of a function, that open onto `g`, by their call.
+        attempts: the same, where it is a `try` that handles the driver's errors.
         involved: calls that are converted or go away, so that they cannot block.
         awaited: calls and reads that are awaited.
         queries: the SQL.
@@ -59,6 +67,7 @@ class Idiom:
     removed: set[Function] = field(default_factory=set)
     closers: set[Function] = field(default_factory=set)
     openings: dict[cst.CSTNode, cst.SimpleStatementLine] = field(default_factory=dict)
+    attempts: dict[cst.CSTNode, cst.Try] = field(default_factory=dict)
     involved: set[cst.CSTNode] = field(default_factory=set)
     awaited: set[cst.CSTNode] = field(default_factory=set)
     reads: dict[cst.CSTNode, Read] = field(default_factory=dict)
@@ -75,6 +84,16 @@ class Idiom:
             if number in kept.numbers and not kept.refusal:
                 return kept
         return None
+
+
+def errors_caught(program: Program, handler: cst.ExceptHandler) -> set[str]:
+    """The paths of the errors that a handler is for; empty if they are not known."""
+    if handler.type is None:
+        return set(ALL_ERRORS)
+    _, values = program.handlers[handler]
+    if isinstance(handler.type, cst.Tuple):
+        values = items(values)
+    return {value.path for value in values if isinstance(value, External)}
 
 
 def numbers_in(values: Values) -> set[int]:

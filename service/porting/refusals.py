@@ -99,8 +99,8 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
 def _stays_open(idiom: Idiom, site: Site) -> bool:
     """Whether the call that opens would be left, with nobody to close what it opens."""
     where = site.where
-    removed = where in idiom.removed or site.node in idiom.openings
-    return isinstance(where, Function) and not where.module.is_test and not removed
+    gone = where in idiom.removed or site.node in idiom.openings or site.node in idiom.attempts
+    return isinstance(where, Function) and not where.module.is_test and not gone
 
 
 def _unknown_rows(node: cst.CSTNode) -> str:

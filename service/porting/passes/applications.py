@@ -122,6 +122,9 @@ def _connect(plan: Plan) -> None:
             source.insert(0, _entries(plan, target))
             if any("os." in entry for entry in plan.entries.values()):
                 edits.need("os")
+            if any("quote(" in entry for entry in plan.entries.values()):
+                quote = edits.need("urllib.parse", "quote")
+                source[0] = source[0].replace("quote(", f"{quote}(")
         edits.change(last, _followed_by(source))
         if _wants_json(plan) and _has_request_class(plan):
             plan.note(site.where, node, "let the app's request_class inherit PortedRequest")

@@ -9,7 +9,7 @@ import libcst as cst
 import libcst.matchers as m
 from asyncpg import exceptions
 
-from service.porting.idiom import Kept
+from service.porting.idiom import ALL_ERRORS, Kept, errors_caught
 from service.porting.nodes import body_of, called, dotted, statement, without_statement
 from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.program import Function, Module, Scope, Site
@@ -44,6 +44,7 @@ def replace_openers(plan: Plan) -> None:
     for function in plan.idiom.removed:
         plan.edits(function.module).change(function.node, _removed)
     _remove_openings(plan)
+    _keep_attempts(plan)
     for site in plan.sites("call"):
         if any(role_of(path) for path in site.paths):
             _unregister(plan, site)
@@ -78,6 +79,33 @@ def _remove_openings(plan: Plan) -> None:
             plan.edits(where.module).change(line, lambda old: statement("pass"))
         else:
             plan.edits(where.module).change(line, without_statement)
+
+
+def _keep_attempts(plan: Plan) -> None:
+    """`try: g.name = connect(...)` still opens there, where it is known what to do if it fails."""
+    for node, handler in _handled(plan):
+        edits = plan.edits(plan.program.sites[node, "call"].where.module)
+        edits.change(plan.idiom.attempts[node].body.body[0], _valued)
+        if handler.type is not None and ALL_ERRORS.isdisjoint(errors_caught(plan.program, handler)):
+            edits.change(handler.type, _named(edits.need(RUNTIME, "ConnectionsError")))
+
+
+def _handled(plan: Plan) -> list[tuple[cst.CSTNode, cst.ExceptHandler]]:
+    """Attempts to open what is converted, and what handles that they fail."""
+    return [
+        (node, attempt.handlers[0])
+        for node, attempt in plan.idiom.attempts.items()
+        if plan.idiom.converted(plan.program.connects[node]) is not None
+    ]
+
+
+def _named(name: str) -> Callable[[cst.CSTNode], cst.Name]:
+    return lambda old: cst.Name(name)
+
+
+def _valued(line: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
+    """The value of an assignment, without its targets."""
+    return line.with_changes(body=[cst.Expr(cst.ensure_type(line.body[0], cst.Assign).value)])
 
 
 def _gone(plan: Plan, values: Values) -> bool:
@@ -161,8 +189,11 @@ def _remove_variables(plan: Plan) -> None:
 def _catch(plan: Plan) -> None:
     if not any(k.kind == "postgresql" and not k.refusal for k in plan.idiom.kept.values()):
         return
+    of_attempts = [handler for _, handler in _handled(plan)]
     for handler, (where, _) in plan.program.handlers.items():
         assert isinstance(handler, cst.ExceptHandler | cst.ExceptStarHandler)
+        if handler in of_attempts:
+            continue
         written = handler.type
         parts = (
             [element.value for element in written.elements]

@@ -11,7 +11,7 @@ import libcst.matchers as m
 from service.porting.idiom import Kept
 from service.porting.nodes import dotted, text_of
 from service.porting.plan import Plan
-from service.porting.program import Site
+from service.porting.program import Module, Site
 from service.porting.values import Instance
 
 _DEFAULTS = {
@@ -72,8 +72,8 @@ def entry(plan: Plan, kept: Kept, site: Site) -> str:
 
 def _url(plan: Plan, site: Site, kind: str, given: dict[str, cst.BaseExpression]) -> str:
     host, port = _DEFAULTS[kind]
-    user = _part(plan, site, given.get("user") or given.get("username"), "", quoted=True)
-    password = _part(plan, site, given.get("password"), "", quoted=True)
+    user = _part(plan, site, given.get("user") or given.get("username"), "", of_user=True)
+    password = _part(plan, site, given.get("password"), "", of_user=True)
     who = f"{user}{':' + password if password else ''}@" if user or password else ""
     host = _part(plan, site, given.get("host"), host)
     if host.startswith("/"):
@@ -91,16 +91,25 @@ def _quoted(text: str) -> str:
 
 
 def _part(
-    plan: Plan, site: Site, node: cst.BaseExpression | None, default: str, quoted: bool = False
+    plan: Plan,
+    site: Site,
+    node: cst.BaseExpression | None,
+    default: str,
+    *,
+    quoted: bool = False,
+    of_user: bool = False,
 ) -> str:
     if node is None:
         return default
     text = text_of(node)
     if text is not None:
-        return quote(text, safe="") if quoted else text
+        return quote(text, safe="") if quoted or of_user else text
     if isinstance(node, cst.Integer):
         return node.value
     source = _source(plan, site, node).replace("'", '"')
+    if of_user:
+        absent = ' or ""' if ".get(" in source else ""
+        source = f'quote({source}{absent}, safe="")'
     return "{" + source + "}"
 
 
@@ -116,9 +125,28 @@ def _source(plan: Plan, site: Site, node: cst.BaseExpression) -> str:
         values = site.where.module.bindings.get(word, frozenset())
         if Instance("flask.Flask") in values:
             apps.add(word)
-        elif word not in _PORTABLE and values:
+        elif word not in _PORTABLE and values and not _is_before_app(plan, site.where.module, word):
             raise NotPortable(f"it depends on {word} of {site.where.module.name}")
     source = " ".join(cst.Module([]).code_for_node(node).split())
     for app in apps:
         source = re.sub(rf"\b{app}\.config\b", "app.config", source)
     return source.replace("current_app.", "app.").replace("flask.app.", "app.")
+
+
+def _is_before_app(plan: Plan, module: Module, word: str) -> bool:
+    """Whether the module makes the only app, and binds the name nowhere but before."""
+    makers = [site for site in plan.sites("call") if "flask.Flask" in site.paths]
+    makers = [site for site in makers if not site.where.module.is_test]
+    functions = (function for function in plan.functions() if function.module is module)
+    if any(word in function.outer_names for function in functions):
+        return False
+    name = m.Name(word)
+    assigned = m.AssignTarget(name) | m.AnnAssign(name)
+    imported = m.ImportAlias(name, None) | m.ImportAlias(asname=m.AsName(name))
+    bound, made = [], []
+    for at, statement in enumerate(module.tree.body):
+        if any(call is site.node for call in m.findall(statement, m.Call()) for site in makers):
+            made.append(at)
+        if m.findall(statement, assigned) or m.findall(statement, imported):
+            bound.append(at)
+    return bool(bound) and len(made) == len(makers) == 1 and max(bound) < made[0]
