@@ -40,6 +40,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # click's affair: whoever reads the output has seen enough
         except _OPERATIONAL as error:
             raise click.ClickException(_message(error)) from error
 
@@ -197,6 +199,8 @@ def port(
         status = command.run(path, _mapped(names), write, as_json, click.echo)
     except command.NotAProject as error:
         raise NotPorted(str(error)) from error
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise NotPorted(f"nothing was changed: {error.filename}: {error.strerror}") from error
     except RecursionError as error:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from subprocess import DEVNULL, Popen
+from subprocess import DEVNULL, PIPE, Popen
 
 from service.porting.porting import port
 from tests.command import running
@@ -148,3 +148,16 @@ def printed(terminal: int) -> Iterator[str]:
     with suppress(OSError), open(terminal, "rb", buffering=0) as screen:
         while text := screen.read(1024):
             yield text.decode()
+
+
+def test_who_reads_may_stop_before_the_end(tmp_path: Path) -> None:
+    long = "".join(f"\n\n@app.get('/{n}')\ndef view{n}():\n    return ''\n" for n in range(2_000))
+    project(tmp_path, {"app.py": APP + long})
+    program = [sys.executable, "-m", "service", "port", str(tmp_path)]
+    with Popen(program, stdout=PIPE, stderr=PIPE) as command:
+        assert command.stdout is not None
+        assert command.stderr is not None
+        command.stdout.readline()
+        command.stdout.close()
+        assert command.stderr.read() == b""
+        assert command.wait() == 1
