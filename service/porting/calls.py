@@ -66,10 +66,9 @@ _AWAITING = {
     "asyncio.?.run_until_complete",
     "asyncio.run_coroutine_threadsafe",
     "asyncio.wait_for",
-    "service.connections.run",
-    "service.porting.runtime.run_apart",
     "anyio.run",
 }
+_AWAITING_OURS = ("service.connections.", "service.porting.runtime.run_")
 _NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
 """Calls that give all names of a module, or of an object."""
 _SAME_AS_ARGUMENT = {
@@ -235,7 +234,7 @@ class Calls(Handing):
             if not self._is_decorating(path):
                 self._escape(site, arguments, path)
             self._consume(site, path, arguments)
-        if path in _AWAITING or path.startswith("service.connections."):
+        if path in _AWAITING or path.startswith(_AWAITING_OURS):
             self._mark_awaited(site.node)
             return everything
         if path in CALLING:

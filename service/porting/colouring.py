@@ -32,7 +32,11 @@ OPENED_DIRECTLY = {
 
 _ASYNCHRONOUS = {"flask.async_function", "flask.testing.FlaskClient.?", "flask.Response.text"}
 _APART = "service.porting.runtime.run_apart"
-_BRIDGE = {"service.connections.run", "service.connections.get_db_sync"}
+_BRIDGE = {
+    "service.connections.get_db_sync",
+    "service.connections.run",
+    "service.porting.runtime.run_if_awaitable",
+}
 _UNITTEST_SYNC = {"setUpClass", "tearDownClass", "setup_method", "teardown_method", "setup_class"}
 
 Owner = Function | Module | Block

@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from contextvars import copy_context
 from functools import wraps
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar
 
-from quart import Request, Response, current_app, has_request_context
+from quart import Request, Response, current_app, has_app_context, has_request_context
 from quart.globals import _cv_request
+from quart.utils import run_sync
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -110,6 +112,28 @@ async def _steps(streamed: Iterator[Any]) -> AsyncGenerator[Any]:
     finally:
         if (close := getattr(streamed, "close", None)) is not None:
             await in_thread(close)()
+
+
+def ensure_async(function: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
+    """The current app's `ensure_async`; and outside of an app context, what does the same."""
+    if has_app_context():
+        return current_app.ensure_async(function)
+    return function if iscoroutinefunction(function) else run_sync(function)
+
+
+def run_if_awaitable(run: Callable[[Awaitable[Any]], Any], result: Any) -> Any:
+    """What any function returned, in a plain one: if it was a coroutine function, what it comes to.
+
+    Args:
+        run: what waits for it; outside of an app context that is `run_apart`.
+        result: what the function returned.
+
+    Raises:
+        BaseException: what an awaitable raises.
+    """
+    if not isawaitable(result):
+        return result
+    return run(result) if has_app_context() else run_apart(result)
 
 
 def run_apart(awaitable: Awaitable[T]) -> T:

@@ -10,7 +10,13 @@ import pytest
 from quart import Quart, Response, request
 
 from service.connections import Connections, run
-from service.porting.runtime import copy_current_request_context, run_apart, stream_with_context
+from service.porting.runtime import (
+    copy_current_request_context,
+    ensure_async,
+    run_apart,
+    run_if_awaitable,
+    stream_with_context,
+)
 from service.porting.testing import coroutine_function, plain_function
 
 
@@ -72,6 +78,41 @@ async def test_waiting_apart_has_the_context_and_a_loop_of_its_own() -> None:
         path, loop = run_apart(found())
     assert path == "/here"
     assert loop is not asyncio.get_running_loop()
+
+
+async def test_either_kind_is_awaited_within_app_contexts_and_outside() -> None:
+    app = make_app()
+
+    def plain(number: int) -> tuple[int, int]:
+        return number, threading.get_ident()
+
+    async def asynchronous(number: int) -> tuple[int, int]:
+        return number, threading.get_ident()
+
+    async def found() -> list[tuple[int, bool]]:
+        answers = [await ensure_async(function)(1) for function in (plain, asynchronous)]
+        return [(number, thread == threading.get_ident()) for number, thread in answers]
+
+    assert await found() == [(1, False), (1, True)]
+    async with app.app_context():
+        assert await found() == [(1, False), (1, True)]
+
+
+async def test_a_plain_function_has_what_either_kind_returns() -> None:
+    app = make_app()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def asynchronous() -> int:
+        loops.append(asyncio.get_running_loop())
+        return 2
+
+    def plain() -> list[int]:
+        return [run_if_awaitable(run, 1), run_if_awaitable(run, asynchronous())]
+
+    assert await ensure_async(plain)() == [1, 2]
+    async with app.app_context():
+        assert await ensure_async(plain)() == [1, 2]
+    assert [loop is asyncio.get_running_loop() for loop in loops] == [False, True]
 
 
 async def test_a_thread_of_ones_own_has_the_request_that_was_copied() -> None:

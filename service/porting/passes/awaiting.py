@@ -7,8 +7,16 @@ from collections.abc import Callable
 import libcst as cst
 
 from service.porting.libraries import may_wait
-from service.porting.nodes import awaited, body_of, called, in_a_thread, in_parentheses, wrapped
-from service.porting.plan import RUN, RUN_APART, RUNNING, RUNTIME, Plan
+from service.porting.nodes import (
+    awaited,
+    body_of,
+    called,
+    dotted,
+    in_a_thread,
+    in_parentheses,
+    wrapped,
+)
+from service.porting.plan import ENSURE_ASYNC, RUN, RUN_APART, RUN_EITHER, RUNNING, RUNTIME, Plan
 from service.porting.program import Block, Function, Site
 from service.porting.registration import HOOK, VIEW
 from service.porting.values import NOTHING, Object
@@ -47,14 +55,11 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     if isinstance(node, cst.Call) and site.gathers and node in plan.idiom.awaited:
         edits.change(node, _made_list)
     elif isinstance(node, cst.Attribute) and _hops(plan, site):
-        current_app = edits.need("quart", "current_app")
-        edits.change(node, _read_elsewhere(f"{current_app}.ensure_async"))
+        edits.change(node, _read_elsewhere(edits.need(RUNNING, ENSURE_ASYNC)))
     elif isinstance(node, cst.Call) and _hops(plan, site):
-        current_app = edits.need("quart", "current_app")
-        edits.change(node, _through(f"{current_app}.ensure_async"))
-    elif isinstance(node, cst.Call) and colours.is_mixed(site) and colours.needs(site):
-        current_app = edits.need("quart", "current_app")
-        edits.change(node, _bridged(f"{current_app}.ensure_async", edits.need(RUNTIME, RUN)))
+        edits.change(node, _through(plan, site))
+    elif isinstance(node, cst.Call) and _takes_both(plan, site) and colours.needs(site):
+        edits.change(node, _run_either(edits.need(RUNNING, RUN_EITHER), edits.need(RUNTIME, RUN)))
     elif node in plan.program.looked_for:
         edits.change(node, _is_listed)
     elif isinstance(node, cst.Call) and colours.keeps_others_waiting(site):
@@ -120,13 +125,17 @@ def _hops(plan: Plan, site: Site) -> bool:
         return False
     if isinstance(owner, Block) and _is_of_heirs(plan, site):
         return True
-    if site.through_parameter and any(f.roles & {VIEW, HOOK} for f in site.functions):
-        return True
-    if "flask.async_function" in site.paths or plan.colours.is_mixed(site):
+    if "flask.async_function" in site.paths or _takes_both(plan, site):
         return True
     return any(function in plan.colours.bridged for function in site.functions) and not any(
         function.is_generator for function in site.functions
     )
+
+
+def _takes_both(plan: Plan, site: Site) -> bool:
+    """Whether a call may reach plain functions and coroutine functions, as a decorator's does."""
+    of_routes = site.through_parameter and any(f.roles & {VIEW, HOOK} for f in site.functions)
+    return of_routes or plan.colours.is_mixed(site)
 
 
 def _is_of_heirs(plan: Plan, site: Site) -> bool:
@@ -137,19 +146,22 @@ def _is_of_heirs(plan: Plan, site: Site) -> bool:
     return any(map(may_wait, site.paths)) and any(isinstance(value, Object) for value in of)
 
 
-def _through(ensure: str) -> Callable[[cst.Call], cst.BaseExpression]:
+def _through(plan: Plan, site: Site) -> Callable[[cst.Call], cst.BaseExpression]:
+    made = site.node.func if isinstance(site.node, cst.Call) else site.node
+    if isinstance(made, cst.Call) and dotted(made.func).endswith(("ensure_async", "ensure_sync")):
+        return awaited
+    ensure = plan.edits(site.where.module).need(RUNNING, ENSURE_ASYNC)
+    return lambda node: awaited(node.with_changes(func=called(ensure, node.func)))
+
+
+def _run_either(run_either: str, run: str) -> Callable[[cst.Call], cst.BaseExpression]:
+    """The same in a plain function."""
+
     def edit(node: cst.Call) -> cst.BaseExpression:
-        inner = node.func.func if isinstance(node.func, cst.Call) else None
-        if isinstance(inner, cst.Attribute) and inner.attr.value == "ensure_async":
-            return awaited(node)
-        return awaited(node.with_changes(func=called(ensure, node.func)))
+        waiting = wrapped(run_either, node)
+        return waiting.with_changes(args=[cst.Arg(cst.Name(run)), *waiting.args])
 
     return edit
-
-
-def _bridged(ensure: str, run: str) -> Callable[[cst.Call], cst.BaseExpression]:
-    """The same in a plain function."""
-    return lambda node: wrapped(run, node.with_changes(func=called(ensure, node.func)))
 
 
 def _read_elsewhere(ensure: str) -> Callable[[cst.Attribute], cst.BaseExpression]:
