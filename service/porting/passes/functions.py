@@ -7,7 +7,7 @@ from collections.abc import Callable
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.nodes import body_of, dotted, statement, with_keyword, wrapped
+from service.porting.nodes import awaited, body_of, dotted, statement, with_keyword, wrapped
 from service.porting.plan import RUNNING, Plan, paths
 from service.porting.program import Class, Function
 from service.porting.registration import (
@@ -243,7 +243,7 @@ def _unittest(plan: Plan) -> None:
     for of in classes:
         if concerned & set(of.lineage()):
             _base_class(plan, of)
-            _setup(plan, of)
+            _setup(plan, of, classes)
 
 
 def _unittest_bases(of: Class) -> set[str]:
@@ -263,7 +263,7 @@ def _base_class(plan: Plan, of: Class) -> None:
             edits.change(written, _to(name))
 
 
-def _setup(plan: Plan, of: Class) -> None:
+def _setup(plan: Plan, of: Class, classes: list[Class]) -> None:
     edits = plan.edits(of.module)
     for old, new in _UNITTEST.items():
         for value in of.bindings.get(old, frozenset()):
@@ -275,8 +275,12 @@ def _setup(plan: Plan, of: Class) -> None:
             for call in m.findall(function.node, m.Call(func=m.Attribute(attr=m.Name(old)))):
                 assert isinstance(call, cst.Call)
                 assert isinstance(call.func, cst.Attribute)
-                if dotted(call.func.value) or isinstance(call.func.value, cst.Call):
+                site = plan.program.sites.get((call, "call"))
+                reached = site.functions if site is not None else set()
+                above = m.matches(call.func.value, m.Call(func=m.Name("super")))
+                if above or any(each.owner in classes for each in reached):
                     edits.change(call.func.attr, _to(new))
+                    edits.change(call, awaited)
 
 
 def _to(name: str) -> Callable[[cst.CSTNode], cst.Name]:
