@@ -16,15 +16,26 @@ def count_routes(plan: Plan) -> None:
     """Count the routes in the report; after all that may need a hand is known."""
     routes = plan.report.routes
     by_hand = _needing_a_hand(plan)
+    in_threads = _called_in_threads(plan)
     for function in plan.functions():
         if VIEW not in function.roles or function.module.is_test or _wraps_views(plan, function):
             continue
         if function in by_hand:
             routes.by_hand += 1
-        elif plan.colours.is_async(function):
+        elif plan.colours.is_async(function) and function not in in_threads:
             routes.ported += 1
         else:
             routes.left_sync += 1
+
+
+def _called_in_threads(plan: Plan) -> set[Function]:
+    """Views that a decorator's wrapper calls which stays in a thread."""
+    return {
+        function
+        for site in plan.sites("call")
+        if site.through_parameter and site.where in plan.colours.threaded
+        for function in site.functions
+    }
 
 
 def _needing_a_hand(plan: Plan) -> set[Function]:
