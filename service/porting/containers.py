@@ -21,6 +21,7 @@ from .values import (
     Instance,
     Many,
     Object,
+    Proxied,
     Row,
     Text,
     Value,
@@ -121,6 +122,8 @@ class Containers(Implicit):
                     for name in special | each.bindings.keys() & self.program.template_words:
                         for function in routines(each.bindings[name]):
                             function.roles.add(TEMPLATE)
+            elif isinstance(value, Proxied):
+                self.program.read_by_templates.add(value.function)
             elif isinstance(value, Many | Row):
                 self.given_to_templates(items(one(value)))
 

@@ -309,6 +309,8 @@ class Program:
     """Functions that containers and attributes hold, and the names of the attributes."""
     template_words: set[str] = field(default_factory=set)
     """The names in the expressions of templates."""
+    read_by_templates: set[Function] = field(default_factory=set)
+    """Functions of the proxies that templates are given."""
     in_threads: set[Function] = field(default_factory=set)
     """Functions that are handed to something which runs them in a thread."""
     streamed: set[Function] = field(default_factory=set)

@@ -10,14 +10,16 @@ import libcst.matchers as m
 from service.porting.nodes import dotted, text_of
 from service.porting.plan import Plan
 from service.porting.program import Function
+from service.porting.registration import TEMPLATE
 from service.porting.values import Instance
 
+_STREAMED_TEMPLATES = {"flask.stream_template", "flask.stream_template_string"}
 _METHODS = {"get", "pop", "setdefault"}
 
 
 def tell_of_streams(plan: Plan) -> None:
     """Report what streams read from `g` and nobody puts there while they run."""
-    for stream in plan.program.streamed:
+    for stream in plan.program.streamed | _called_by_streamed_templates(plan):
         reached = _reached(plan, stream)
         put = {name for function in reached for name in _put(plan, function)}
         for function in reached:
@@ -25,6 +27,14 @@ def tell_of_streams(plan: Plan) -> None:
                 if name not in put and node not in plan.idiom.reads:
                     reason = f"a stream has a g of its own, without this {name}: pass it on"
                     plan.hand(function, node, reason)
+
+
+def _called_by_streamed_templates(plan: Plan) -> set[Function]:
+    """What templates may call, if any of them is streamed."""
+    if not any(_STREAMED_TEMPLATES & site.paths for site in plan.sites("call")):
+        return set()
+    given = {function for function in plan.functions() if TEMPLATE in function.roles}
+    return given | plan.program.read_by_templates
 
 
 def _reached(plan: Plan, stream: Function) -> set[Function]:
