@@ -70,16 +70,28 @@ def set_right(node: cst.CSTNode) -> cst.CSTNode:
     return node
 
 
-def without_statement(line: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
+class _Gone(cst.Pass):
+    """A statement that goes, as soon as the one after it has the comments above it."""
+
+
+def without_statement(
+    line: cst.SimpleStatementLine,
+) -> cst.SimpleStatementLine | cst.RemovalSentinel:
     """What is left of a line that goes: its comments, for the statement after it."""
-    return cst.SimpleStatementLine([], leading_lines=line.leading_lines)
+    if not any(each.comment for each in line.leading_lines):
+        return cst.RemoveFromParent()
+    return line.with_changes(body=[_Gone()])
+
+
+def _is_gone(line: cst.SimpleStatementLine) -> bool:
+    return any(isinstance(part, _Gone) for part in line.body)
 
 
 def _with_comments_moved(block: cst.IndentedBlock | cst.Module) -> cst.CSTNode:
     kept: list[cst.BaseStatement] = []
     comments: list[cst.EmptyLine] = []
     for each in block.body:
-        if isinstance(each, cst.SimpleStatementLine) and not each.body:
+        if isinstance(each, cst.SimpleStatementLine) and _is_gone(each):
             comments += each.leading_lines
         elif isinstance(each, cst.BaseStatement):
             if comments:

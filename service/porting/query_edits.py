@@ -79,9 +79,7 @@ class Rewriting:
 
 
 def remove(node: cst.CSTNode) -> object:
-    if isinstance(node, cst.SimpleStatementLine) and any(
-        line.comment for line in node.leading_lines
-    ):
+    if isinstance(node, cst.SimpleStatementLine):
         return without_statement(node)
     return cst.RemoveFromParent()
 

@@ -10,9 +10,9 @@ import libcst.matchers as m
 from asyncpg import exceptions
 
 from service.porting.idiom import ALL_ERRORS, Kept, errors_caught
-from service.porting.nodes import body_of, called, dotted, statement, without_statement
+from service.porting.nodes import called, dotted, without_statement
 from service.porting.plan import GET_DB, RUNTIME, Plan
-from service.porting.program import Function, Module, Scope, Site
+from service.porting.program import Module, Scope, Site
 from service.porting.registration import role_of
 from service.porting.report import Kind
 from service.porting.values import Routine, Values, routines
@@ -73,12 +73,7 @@ def _remove_openings(plan: Plan) -> None:
         if idiom.converted(plan.program.connects[node]) is None:
             continue
         where = plan.program.sites[node, "call"].where
-        assert isinstance(where, Function)
-        assert isinstance(where.node, cst.FunctionDef)
-        if all(each in idiom.openings.values() for each in body_of(where.node.body)):
-            plan.edits(where.module).change(line, lambda old: statement("pass"))
-        else:
-            plan.edits(where.module).change(line, without_statement)
+        plan.edits(where.module).change(line, without_statement)
 
 
 def _keep_attempts(plan: Plan) -> None:
