@@ -11,7 +11,7 @@ from .values import DATA, Instance, Values, many, one
 CONNECTING = {
     "psycopg.Connection.connect": "psycopg.Connection",
     "psycopg.connect": "psycopg.Connection",
-    "psycopg2.connect": "psycopg.Connection",
+    "psycopg2.connect": "psycopg2.Connection",
     "redis.Redis": "redis.Redis",
     "redis.Redis.from_url": "redis.Redis",
     "redis.StrictRedis": "redis.Redis",
@@ -25,6 +25,7 @@ CONNECTING = {
 }
 """Calls that connect, and the class of what they return."""
 
+SPEAKING_SQL = ("psycopg", "psycopg2", "sqlite3")
 _SQL = {
     "Connection.cursor": "Cursor",
     "Connection.execute": "Cursor",
@@ -85,7 +86,7 @@ def returned(path: str, indexed: bool = False) -> Values | None:
         indexed: whether the call has an argument `index`.
     """
     library, _, rest = plain(path).partition(".")
-    if library in {"psycopg", "sqlite3"}:
+    if library in SPEAKING_SQL:
         kind = _SQL.get(rest)
         if kind:
             return one(Instance(numbered(f"{library}.{kind}", path)))

@@ -14,13 +14,7 @@ from .queries import Queries
 from .values import External, Instance, Values, items
 
 POSTGRESQL, REDIS, RETHINKDB = "postgresql", "redis", "rethinkdb"
-KINDS = {
-    "psycopg": POSTGRESQL,
-    "psycopg2": POSTGRESQL,
-    "redis": REDIS,
-    "rethinkdb": RETHINKDB,
-    "sqlite3": POSTGRESQL,
-}
+KINDS = {**dict.fromkeys(drivers.SPEAKING_SQL, POSTGRESQL), "redis": REDIS, "rethinkdb": RETHINKDB}
 ALL_ERRORS = frozenset(("builtins.Exception", "builtins.BaseException"))
 
 

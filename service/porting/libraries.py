@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 
+from .drivers import SPEAKING_SQL
+
 _RUNNING_LOOPS = ("asyncio.run", "asyncio.?.run_until_complete", "asyncio.?.run_forever")
 WAITING_IN_STDLIB = (
     *_RUNNING_LOOPS,
@@ -201,7 +203,7 @@ def may_wait_elsewhere(path: str) -> bool:
 def may_wait_entered(kind: str) -> bool:
     """Whether entering or leaving an object of this class with `with` may hold the thread up."""
     library = kind.partition(".")[0]
-    return library in _BETWEEN_THREADS or library in {"psycopg", "sqlite3"}
+    return library in _BETWEEN_THREADS or library in SPEAKING_SQL
 
 
 def may_wait(path: str) -> bool:

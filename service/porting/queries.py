@@ -78,11 +78,10 @@ class Queries:
         """The class of a driver's object whose method is called here, if it speaks SQL."""
         site = self.program.sites.get((node, role))
         for path in site.paths if site else ():
-            kind = drivers.plain(path)
-            if kind.startswith(("psycopg.Cursor", "psycopg.Connection")):
-                return kind.split(".")[1]
-            if kind.startswith(("sqlite3.Cursor", "sqlite3.Connection")):
-                return kind.split(".")[1]
+            library, _, rest = drivers.plain(path).partition(".")
+            kind = rest.partition(".")[0]
+            if library in drivers.SPEAKING_SQL and kind in {"Connection", "Cursor"}:
+                return kind
         return None
 
     def number(self, node: cst.CSTNode) -> int | None:
