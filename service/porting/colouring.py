@@ -15,12 +15,12 @@ from .awaitables import AWAITABLE, ENTERED
 from .drivers import plain
 from .factories import makes_app
 from .idiom import Idiom
-from .implicit import IMPLICIT
+from .implicit import IMPLICIT, reached
 from .libraries import may_wait, may_wait_elsewhere, may_wait_entered
 from .program import Block, Function, Module, Program, Site
 from .registration import AWAITS, COMMAND, HOOK, VIEW
 from .together import set_up_together
-from .unseen import pin_what_is_called_unseen
+from .unseen import pin_what_is_called_unseen, unresolved
 
 ENTERED_HERE = ENTERED | {"flask.testing.SessionTransaction"}
 OPENED_DIRECTLY = {
@@ -142,9 +142,7 @@ class Colours:
             if site.role in {"call", "for"} and may_wait(path):
                 shown = plain(path).replace(".?", "").removesuffix(".__iter__")
                 return f"{shown} may block"
-        if site.unresolved and not site.functions and not site.paths and site.role == "call":
-            return "this call cannot be resolved"
-        return None
+        return unresolved(site)
 
     def keeps_others_waiting(self, site: Site) -> bool:
         """Whether a coroutine function of a test waits for a thread that may need the loop."""
@@ -296,7 +294,7 @@ class Colours:
                     continue
                 for function in sorted(site.functions | site.escaping, key=_place):
                     if function in self.threaded and not self._is_lazy(site, function):
-                        self._keep(owner, site.node, f"{function.label} stays in a thread")
+                        self._keep(owner, site.node, f"{reached(site, function)} stays in a thread")
                         grown |= owner in self.threaded
                         break
 

@@ -28,6 +28,14 @@ def is_special(name: str) -> bool:
     return name.startswith("__") and name.endswith("__") and name not in _IN_WORDS
 
 
+def reached(site: Site, function: Function) -> str:
+    """What to call a function that a site reaches: which special method it is, nobody can tell."""
+    several = sum(is_special(each.name) for each in site.functions) > 1
+    if site.role == IMPLICIT and several and function.owner and is_special(function.name):
+        return f"a special method of {function.owner.name}"
+    return function.label
+
+
 class Implicit(Attributes):
     """Noting that an object is used, in whatever way: then any special method may be called."""
 

@@ -125,6 +125,17 @@ def dotted(node: cst.CSTNode | None) -> str:
     return node.value if isinstance(node, cst.Name) else ""
 
 
+def outline(node: cst.CSTNode) -> str:
+    """An expression for readers, without what stands in brackets."""
+    if isinstance(node, cst.Name):
+        return node.value
+    if isinstance(node, cst.Attribute):
+        return f"{outline(node.value)}.{node.attr.value}"
+    if isinstance(node, cst.Call):
+        return f"{outline(node.func)}(...)"
+    return f"{outline(node.value)}[...]" if isinstance(node, cst.Subscript) else "(...)"
+
+
 def as_dotted(name: str) -> cst.Attribute | cst.Name:
     """`a.b.c` as nodes."""
     return cst.ensure_type(cst.parse_expression(name), cst.Attribute | cst.Name)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from .awaitables import AWAITABLE
-from .nodes import text_of
+from .nodes import outline, text_of
 from .program import Function, Program, Site
 
 
@@ -35,9 +35,16 @@ def is_awaited(function: Function) -> bool:
     return any(f"{base}.{function.name}" in AWAITABLE for base in bases)
 
 
+def unresolved(site: Site) -> str | None:
+    """Why a call may be of anything; None if something is known of it."""
+    if not site.unresolved or site.functions or site.paths:
+        return None
+    called = site.node.func if isinstance(site.node, cst.Call) else site.node
+    return f"the call of {outline(called)} cannot be resolved"
+
+
 def _is_unresolved(site: Site) -> bool:
-    known = not site.unresolved or site.functions or site.paths
-    return not known and not site.where.module.is_test
+    return unresolved(site) is not None and not site.where.module.is_test
 
 
 def _calls_a_value(site: Site) -> bool:
