@@ -16,11 +16,12 @@ from .drivers import plain
 from .factories import makes_app
 from .idiom import Idiom
 from .implicit import IMPLICIT, reached
-from .libraries import may_wait, may_wait_elsewhere, may_wait_entered
+from .libraries import may_wait, may_wait_entered
 from .program import Block, Function, Module, Program, Site
 from .registration import AWAITS, COMMAND, HOOK, VIEW
 from .together import set_up_together
 from .unseen import pin_what_is_called_unseen, unresolved
+from .waiting import waiting_in_tests, waits_elsewhere
 
 ENTERED_HERE = ENTERED | {"flask.testing.SessionTransaction"}
 OPENED_DIRECTLY = {
@@ -37,6 +38,8 @@ _BRIDGE = {
     "service.connections.run",
     "service.porting.runtime.run_if_awaitable",
 }
+_BRIDGED = {*_BRIDGE, _APART}
+_OVER_THE_BRIDGE = "it waits over the bridge"
 _UNITTEST_SYNC = {"setUpClass", "tearDownClass", "setup_method", "teardown_method", "setup_class"}
 
 Owner = Function | Module | Block
@@ -60,8 +63,9 @@ class Colours:
         self.bridged: set[Function] = set()
         self.reasons: dict[Function, tuple[cst.CSTNode, str]] = {}
         self.factories: set[Function] = set()
-        self._waiting: set[Function] = set()
-        """Those in tests that wait for other threads, or call one that does."""
+        self._held: dict[Function, tuple[cst.CSTNode, str]] = {}
+        """Those that a port, or somebody, has made wait over the bridge: where, and what."""
+        self._waiting = waiting_in_tests(program)
         self._always = {each for each in program.functions.values() if each.was_async}
         self._hopping: set[Function] = set()
         """Those in tests and commands that call a bridged function, which takes a thread."""
@@ -73,7 +77,6 @@ class Colours:
                 self._callers[function].append(site)
         self._pin_more()
         set_up_together(program)
-        self._find_waiting()
         self._decide()
 
     def owner(self, site: Site) -> Owner:
@@ -133,7 +136,7 @@ class Colours:
         if site.node in self.idiom.involved or site.where in self.idiom.removed:
             return None
         if site.paths & _BRIDGE:
-            return "it waits over the bridge"
+            return _OVER_THE_BRIDGE
         if _APART in site.paths:
             return "it waits for an event loop of its own"
         for path in sorted(site.paths):
@@ -147,7 +150,7 @@ class Colours:
     def keeps_others_waiting(self, site: Site) -> bool:
         """Whether a coroutine function of a test waits for a thread that may need the loop."""
         return (
-            site.where.module.is_test and self.is_async(self.owner(site)) and _waits_elsewhere(site)
+            site.where.module.is_test and self.is_async(self.owner(site)) and waits_elsewhere(site)
         )
 
     def tolerates_blocking(self, owner: Owner) -> bool:
@@ -175,31 +178,28 @@ class Colours:
             if function.name in _UNITTEST_SYNC and function.module.is_test:
                 function.pins.setdefault(f"{function.name} cannot be async", function.node)
 
-    def _find_waiting(self) -> None:
-        """Find those that must not keep the event loop, once a coroutine function calls them."""
-        sites = [site for site in self.program.sites.values() if site.where.module.is_test]
-        grown = True
-        while grown:
-            size = len(self._waiting)
-            for site in sites:
-                calls = site.role == "call" and not self._waiting.isdisjoint(site.functions)
-                if isinstance(site.where, Function) and (calls or _waits_elsewhere(site)):
-                    self._waiting.add(site.where)
-            grown = len(self._waiting) > size
-
     def _decide(self) -> None:
         for function in self.program.functions.values():
             if not self.tolerates_blocking(function) and not function.was_async:
                 for site in self._sites[function]:
                     waits = self.waits(site)
-                    if waits and site.block is None:
+                    if not waits or site.block is not None:
+                        continue
+                    if not site.paths & _BRIDGED:
                         self._keep(function, site.node, waits)
                         break
+                    self._held.setdefault(function, (site.node, waits))
         for block in self.program.blocks.values():
             owner = block.function
             if isinstance(owner, Function) and not self.tolerates_blocking(owner):
                 for reason in list(owner.pins)[:1]:
                     self._keep(owner, block.node, reason)
+        self._spread()
+        for function, (node, waits) in self._held.items():
+            self._keep(function, node, waits)
+        self._spread()
+
+    def _spread(self) -> None:
         while True:
             size = len(self.threaded), len(self._hopping)
             self._spread_async()
@@ -215,7 +215,8 @@ class Colours:
 
     def can_be_async(self, function: Function) -> bool:
         """Whether nothing is in the way of `async def`."""
-        return not function.pins and function not in self.threaded
+        held = function in self.threaded or function in self._held
+        return not function.pins and not held
 
     def _spread_async(self) -> None:
         self.asynchronous = {
@@ -273,8 +274,8 @@ class Colours:
                 continue
             if not self.can_be_async(function):
                 for site in self._sites[function]:
-                    if self.needs(site) and self.owner(site) is function:
-                        reason = next(iter(function.pins), "it waits over the bridge")
+                    if self.owner(site) is function and self._has_to_wait(function, site):
+                        reason = next(iter(function.pins), _OVER_THE_BRIDGE)
                         self._keep(function, site.node, reason)
                         for gone_through in site.functions if site.role in {"with", "for"} else ():
                             reason = f"{function.label}, which stays in a thread, goes through it"
@@ -293,12 +294,18 @@ class Colours:
                 if self.tolerates_blocking(owner) or self._may_hop(site):
                     continue
                 for function in sorted(site.functions | site.escaping, key=_place):
-                    if function in self.threaded and not self._is_lazy(site, function):
+                    if function in self.threaded and not self.is_lazy(site, function):
                         self._keep(owner, site.node, f"{reached(site, function)} stays in a thread")
                         grown |= owner in self.threaded
                         break
 
-    def _is_lazy(self, site: Site, function: Function) -> bool:
+    def _has_to_wait(self, function: Function, site: Site) -> bool:
+        """Whether it waits, without `await`: after a port, over the bridge already."""
+        entered = site.role in {"with", "for"} and not site.functions.isdisjoint(self._held)
+        stays = bool(function.pins) or function in self.threaded
+        return self.needs(site) or (stays and (entered or bool(site.paths & _BRIDGED)))
+
+    def is_lazy(self, site: Site, function: Function) -> bool:
         """Calling a generator function runs nothing of it yet; templates are rendered elsewhere."""
         if function in site.escaping:
             return bool(function.roles & AWAITS)
@@ -340,8 +347,3 @@ class Colours:
 def _place(function: Function) -> tuple[str, str]:
     """An order that is the same every time."""
     return function.module.name, function.label
-
-
-def _waits_elsewhere(site: Site) -> bool:
-    known = site.role == "call" and not site.functions
-    return known and any(may_wait_elsewhere(path) for path in site.paths)

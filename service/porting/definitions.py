@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from importlib import import_module
 
 import libcst as cst
 
@@ -176,11 +177,9 @@ class Definitions(Calls):
                 importer.stars.append(module)
                 self.changed = True
             elif name in {"flask", "quart"} and isinstance(env.scope, Module):
-                import flask
-
-                for public in vars(flask):
+                for public in vars(import_module(name)):
                     if not public.startswith("_") and public not in env.names:
-                        self.bind(env, public, types.external(f"flask.{public}"))
+                        self.bind(env, public, types.external(f"{name}.{public}"))
             return
         for alias in node.names:
             wanted = _dotted(alias.name)

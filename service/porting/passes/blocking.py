@@ -19,7 +19,7 @@ def tell_of_blocking(plan: Plan) -> None:
         if not function.was_async or plan.colours.tolerates_blocking(function):
             continue
         for site in plan.colours.sites(function):
-            if site.role == "call" and site.node not in plan.program.awaited:
+            if site.role in {"call", "for"} and site.node not in plan.program.awaited:
                 what = _blocking(plan, site)
                 if what:
                     plan.hand(function, site.node, f"{what} may block the event loop")
@@ -52,7 +52,8 @@ def _leaves_executor(site: Site) -> bool:
 
 def _blocking(plan: Plan, site: Site) -> str:
     for called in site.functions & plan.colours.threaded - plan.colours.bridged:
-        return called.label
+        if not plan.colours.is_lazy(site, called):
+            return called.label
     if site.node in plan.idiom.involved:
         return ""
     for path in sorted(site.paths):

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import libcst as cst
+import libcst.matchers as m
 
 from service.porting.implicit import IMPLICIT
 from service.porting.plan import Plan
 from service.porting.program import Function, Scope
 from service.porting.registration import VIEW
+
+_OF_A_RESULT = m.Call(func=m.Call())
+"""As in `ensure_async(view)()`."""
 
 
 def count_routes(plan: Plan) -> None:
@@ -87,7 +91,12 @@ class _Around(cst.CSTVisitor):
 
 def _wraps_views(plan: Plan, function: Function) -> bool:
     """Whether it is what a decorator puts around a view."""
-    return any(
-        site.through_parameter and any(VIEW in called.roles for called in site.functions)
-        for site in plan.colours.sites(function)
-    )
+    is_inner = isinstance(function.parent, Function)
+    for site in plan.colours.sites(function):
+        of_a_result = m.matches(site.node, _OF_A_RESULT)
+        if is_inner and of_a_result and "flask.async_function" in site.paths:
+            return True
+        is_given = site.through_parameter or of_a_result
+        if is_given and any(VIEW in called.roles for called in site.functions):
+            return True
+    return False
