@@ -175,6 +175,7 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "flask.wrappers.response.Response": _RESPONSE,
     "service.porting.runtime.copy_current_request_context": "flask.copy_current_request_context",
     "service.porting.runtime.ensure_async": f"{APP}.ensure_async",
+    "service.porting.runtime.make_conditional": "flask.Response.make_conditional",
     "service.porting.sending.send_file": "flask.send_file",
     "service.porting.sending.send_from_directory": "flask.send_from_directory",
     "service.porting.runtime.stream_with_context": "flask.stream_with_context",

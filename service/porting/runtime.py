@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from contextvars import copy_context
@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 from quart import Request, Response, current_app, has_app_context, has_request_context
 from quart.globals import _cv_request
 from quart.utils import run_sync
+from quart.wrappers.response import DataBody
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -49,6 +50,32 @@ async def quart_response(response: Response | WerkzeugResponse) -> Response:
     if not isinstance(response, WerkzeugResponse):
         return response
     return current_app.response_class(response.get_data(), response.status_code, response.headers)
+
+
+async def make_conditional(response: Response, *args: Any, **kwargs: Any) -> Response:
+    """`response.make_conditional(request)`: after a 304, the body can be read, as under Flask.
+
+    Quart's empties it, and then an `after_request` function that reads it finds nothing.
+    """
+    body = response.response
+    await response.make_conditional(*args, **kwargs)
+    if response.status_code == 304:
+        response.data_body_class = _Unsent
+        if isinstance(body, DataBody):
+            response.set_data(body.data)
+    return response
+
+
+class _Unsent(DataBody):
+    """A body that is there as long as its request, and empty when the response is sent."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._request = _cv_request.get()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        is_read = _cv_request.get(None) is self._request
+        return super().__aiter__() if is_read else DataBody(b"").__aiter__()
 
 
 def copy_current_request_context(function: Callable[P, T]) -> Callable[P, T]:

@@ -13,6 +13,7 @@ from service.connections import Connections, run
 from service.porting.runtime import (
     copy_current_request_context,
     ensure_async,
+    make_conditional,
     run_apart,
     run_if_awaitable,
     stream_with_context,
@@ -155,3 +156,33 @@ async def test_a_plain_function_waits_for_a_coroutine_function() -> None:
 def test_without_a_request_no_context_is_copied() -> None:
     with pytest.raises(RuntimeError, match="no request"):
         copy_current_request_context(make_app)
+
+
+async def test_what_a_304_does_not_send_can_be_read_after_the_request() -> None:
+    app = make_app()
+
+    @app.get("/<how>")
+    async def view(how: str) -> Response:
+        response = Response(b"whole")
+        await response.add_etag()
+        return await make_conditional(response, request)
+
+    @app.after_request
+    async def measure(response: Response) -> Response:
+        response.headers["X-Length"] = str(len(await response.get_data()))
+        response.headers["X-Content-Length"] = str(response.content_length)
+        if request.path == "/changed":
+            response.set_data(b"whole!")
+        return response
+
+    client = app.test_client()
+    for path, body in (("/read", b"whole"), ("/changed", b"whole!")):
+        first = await client.get(path)
+        again = await client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+        async with app.test_request_context("/"):  # of a test, which the app's is not
+            inside = await client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+        answers = [(each.status_code, await each.get_data()) for each in (first, again, inside)]
+        assert answers == [(200, body), (304, b""), (304, b"")]
+        for response in (first, again, inside):
+            measured = response.headers["X-Length"], response.headers["X-Content-Length"]
+            assert measured == ("5", "5")

@@ -55,6 +55,8 @@ def _call(plan: Plan, site: Site) -> None:
             plan.hand(
                 site.where, node, "ensure_async returns a coroutine function: await its calls"
             )
+    if "flask.Response.make_conditional" in site.paths and isinstance(node.func, cst.Attribute):
+        edits.change(node, _as_function(edits.need(RUNNING, "make_conditional")))
     if "flask.Flask.run" in site.paths:
         _tell_of_running(plan, site, node)
     can_await = plan.colours.is_async(plan.colours.owner(site))
@@ -83,6 +85,17 @@ def _opened(of: str) -> Callable[[cst.Call], cst.BaseExpression]:
         rest = [arg.with_changes(comma=cst.MaybeSentinel.DEFAULT) for arg in node.args[1:]]
         mode = rest or [cst.Arg(cst.SimpleString('"rb"'))]
         return cst.Call(cst.Name("open"), [cst.Arg(path), *mode])
+
+    return edit
+
+
+def _as_function(name: str) -> Callable[[cst.Call], cst.Call]:
+    def edit(node: cst.Call) -> cst.Call:
+        assert isinstance(node.func, cst.Attribute)
+        of = node.func.value
+        if isinstance(of, cst.Await):
+            of = of.with_changes(lpar=of.lpar[1:], rpar=of.rpar[1:])
+        return node.with_changes(func=cst.Name(name), args=[cst.Arg(of), *node.args])
 
     return edit
 
