@@ -29,6 +29,7 @@ from .passes.handovers import rewrite_handovers
 from .passes.imports import rewrite_imports
 from .passes.members import tell_of_members
 from .passes.middleware import rewrite_middleware
+from .passes.requirements import tell_of_requirements
 from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
@@ -144,6 +145,7 @@ def port(
     if root.is_dir():
         others = [Change(*change) for change in rewrite_deployment(plan)]
         changes += [other for other in others if not (root / other.path).is_symlink()]
+        tell_of_requirements(plan)
         for link in linked_away(root):
             reason = "a link to outside of the project is left as it is"
             report.tell_of_file(link.as_posix(), Kind.NOTE, reason)

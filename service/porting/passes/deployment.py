@@ -32,7 +32,7 @@ def rewrite_deployment(plan: Plan) -> list[File]:
             if _SERVER.search(line):
                 reason = f"line {number}: write a Hypercorn line with the same options"
                 plan.report.tell_of_file("Procfile", Kind.HAND, reason)
-    if _has_tests(plan):
+    if has_tests(plan):
         found.append(_pytest(plan))
     return [(path, before, after) for path, before, after in found if before != after]
 
@@ -52,7 +52,7 @@ def _hypercorn(match: re.Match[str]) -> str:
     return f"{match['kind']}{match['env']}hypercorn{options} {name}"
 
 
-def _has_tests(plan: Plan) -> bool:
+def has_tests(plan: Plan) -> bool:
     """Whether pytest-asyncio is there when they run: it warns if it is told no scope."""
     if not any(module.is_of_flask for module in plan.program.modules.values()):
         return False
