@@ -5,6 +5,6 @@ may stand for, `colouring` decides which functions become asynchronous, the file
 these decisions into edits, and `rewriter` writes each file once. What cannot be decided stays as
 it is, in a function that Quart runs in a thread, and `report` tells of it.
 
-Ported apps import `service.porting.runtime`, and ported tests `service.porting.testing`; nothing
-else here is needed to run them.
+Ported apps import `service.porting.runtime`, `.sending` and `.request_contexts`, and ported tests
+`service.porting.testing`; nothing else here is needed to run them.
 """

@@ -80,7 +80,7 @@ RETURNED = {
     "jinja2.Environment.select_template": "jinja2.Template",
     "jinja2.Environment.get_or_select_template": "jinja2.Template",
     "service.porting.testing.PortedClient": _CLIENT,
-    "service.porting.testing.request_context": "flask.ctx.RequestContext",
+    "service.porting.request_contexts.request_context": "flask.ctx.RequestContext",
     "flask.Files.get": "werkzeug.datastructures.FileStorage",
 }
 """The class of what a call returns, awaited where Quart has it so."""

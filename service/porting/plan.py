@@ -25,6 +25,8 @@ ENSURE_ASYNC, RUN_EITHER = "ensure_async", "run_if_awaitable"
 RUN_APART, STREAM = "run_apart", "stream_with_context"
 SENDING = "service.porting.sending"
 """Where ported apps import what sends files."""
+REQUEST_CONTEXTS = "service.porting.request_contexts"
+"""Where ported code imports contexts of requests that nobody sends."""
 TESTING = "service.porting.testing"
 """Where ported tests import what Quart's test client lacks."""
 

@@ -15,15 +15,14 @@ from inspect import isawaitable
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from flask.testing import EnvironBuilder
 from quart import Quart, Response
 from quart.ctx import AppContext, RequestContext
 from quart.globals import _cv_app, _cv_request
 from quart.signals import got_request_exception, request_started
 from quart.testing import QuartClient
-from quart.testing.utils import make_test_scope, no_op_push
 from werkzeug.datastructures import Headers
 
+from .request_contexts import Sent
 from .runtime import run_apart
 
 T = TypeVar("T")
@@ -52,7 +51,7 @@ class PortedClient(QuartClient):
     ) -> Response:
         """Make a request; the arguments are those of Flask's `client.open`."""
         base = {**self.environ_base, **kwargs.pop("environ_base", {})}
-        response = await self._send(_Sent(self.app, *args, environ_base=base, **kwargs))
+        response = await self._send(Sent(self.app, *args, environ_base=base, **kwargs))
         history: list[Response] = []
         while follow_redirects and response.status_code in {301, 302, 303, 305, 307, 308}:
             history.append(response)
@@ -61,7 +60,7 @@ class PortedClient(QuartClient):
         response.close = lambda: None  # type: ignore[attr-defined]
         return response
 
-    async def _send(self, sent: _Sent) -> Response:
+    async def _send(self, sent: Sent) -> Response:
         self._forget()
         headers = sent.headers
         if self.cookie_jar is not None:
@@ -139,10 +138,10 @@ class PortedClient(QuartClient):
                 return cookie
         return None
 
-    def _cookies(self, sent: _Sent) -> list[Cookie]:
+    def _cookies(self, sent: Sent) -> list[Cookie]:
         return [cookie for cookie in self.cookie_jar or () if sent.path.startswith(cookie.path)]
 
-    def _take_cookies(self, response: Response, sent: _Sent) -> None:
+    def _take_cookies(self, response: Response, sent: Sent) -> None:
         from urllib.request import Request
 
         from quart.testing.client import _TestCookieJarResponse
@@ -154,48 +153,10 @@ class PortedClient(QuartClient):
         )
 
 
-class _Sent:
-    """A request as it is sent, from the arguments that Flask's client takes."""
-
-    def __init__(self, app: Quart, *args: Any, **kwargs: Any) -> None:
-        builder = EnvironBuilder(cast(Any, app), *args, **kwargs)
-        try:
-            request = builder.get_request()
-            self.body: bytes = request.get_data()
-            self.headers = Headers(list(request.headers))
-        finally:
-            builder.close()
-        environ = request.environ
-        self.environ = environ
-        self.method: str = request.method
-        self.scheme: str = request.scheme
-        self.root_path: str = request.root_path.rstrip("/")
-        self.path: str = request.path
-        self.query_string: bytes = request.query_string
-        self.remote_addr: str | None = request.remote_addr
-        if self.headers.get("Content-Length") == "0" and not self.body:
-            del self.headers["Content-Length"]
-
-    def scope(self) -> Any:
-        """What an ASGI server would tell of it."""
-        base = {"client": (self.remote_addr, 0)} if self.remote_addr else None
-        return make_test_scope(
-            "http",
-            self.root_path + self.path,
-            self.method,
-            self.headers,
-            self.query_string,
-            self.scheme,
-            self.root_path,
-            "1.1",
-            base,
-        )
-
-
 def _redirected(
     app: Quart, response: Response, base: dict[str, Any], kwargs: dict[str, Any]
-) -> _Sent:
-    before: _Sent = response.request  # type: ignore[attr-defined]
+) -> Sent:
+    before: Sent = response.request  # type: ignore[attr-defined]
     target = urlsplit(response.location or "")
     method = before.method
     keeps = response.status_code in {307, 308}
@@ -208,7 +169,7 @@ def _redirected(
     options: dict[str, Any] = {"headers": _without_body(before.headers)}
     if keeps:
         options = {"headers": before.headers, "data": before.body}
-    return _Sent(
+    return Sent(
         app,
         path,
         method=method,
@@ -222,24 +183,6 @@ def _redirected(
 def _without_body(headers: Headers) -> Headers:
     about_body = {"content-type", "content-length", "cookie", "host"}
     return Headers([(name, value) for name, value in headers if name.lower() not in about_body])
-
-
-def request_context(app: Quart, *args: Any, **kwargs: Any) -> RequestContext:
-    """`app.test_request_context`, with the arguments that Flask's takes."""
-    sent = _Sent(app, *args, **kwargs)
-    request = app.request_class(
-        sent.method,
-        sent.scheme,
-        sent.root_path + sent.path,
-        sent.query_string,
-        sent.headers,
-        sent.root_path,
-        "1.1",
-        send_push_promise=no_op_push,
-        scope=sent.scope(),
-    )
-    request.body.set_result(sent.body)
-    return app.request_context(request)
 
 
 def plain_function(function: Callable[..., Awaitable[T]]) -> Callable[..., T]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import libcst as cst
 
 from service.porting.nodes import called, dotted, with_keyword
-from service.porting.plan import TESTING, Plan
+from service.porting.plan import REQUEST_CONTEXTS, TESTING, Plan
 
 _QUART_TAKES = {"path", "method", "headers", "json", "auth", "scheme", "root_path", "subdomain"}
 
@@ -24,7 +24,7 @@ def rewrite_testsuites(plan: Plan) -> None:
             client = edits.need(TESTING, "PortedClient")
             edits.change(node, _of_app(client))
         elif "flask.Flask.test_request_context" in site.paths and _flask_only(node):
-            context = edits.need(TESTING, "request_context")
+            context = edits.need(REQUEST_CONTEXTS, "request_context")
             edits.change(node, _of_app(context))
     for site in plan.sites("with"):
         if "flask.Response" in site.paths and isinstance(site.node, cst.WithItem):
