@@ -12,6 +12,7 @@ from tokenize import detect_encoding
 from .colouring import Colours
 from .connections import find_idiom
 from .leaving import keep_plain
+from .passes.annotations import rewrite_annotations
 from .passes.answers import rewrite_answers
 from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
@@ -60,6 +61,7 @@ STEPS = (
     await_calls,
     rewrite_answers,
     define_functions,
+    rewrite_annotations,
     rewrite_queries,
     tell_of_blocking,
     tell_of_waiting,
