@@ -194,7 +194,7 @@ def port(
         from service.porting import command
     except ImportError as error:
         missing = f"service port needs {error.name}: pip install 'service[port]'"
-        raise click.ClickException(missing) from error
+        raise NotPorted(missing) from error
     try:
         status = command.run(path, _mapped(names), write, as_json, click.echo)
     except command.NotAProject as error:
@@ -225,6 +225,8 @@ def _mapped(names: tuple[str, ...]) -> dict[str, str]:
                 f"{new!r} cannot be a connection's name; allowed: a Python identifier",
                 param_hint="--map",
             )
+        if old in found:
+            raise click.BadParameter(f"{old!r} twice: which is meant?", param_hint="--map")
         if new in found.values():
             raise click.BadParameter(f"{new!r} twice: each needs its own name", param_hint="--map")
         found[old] = new

@@ -12,6 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
+import pytest
+from click.testing import CliRunner
+
+from service.cli import main
 from service.porting.porting import port
 from tests.command import running
 
@@ -64,12 +68,23 @@ async def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
         (["--map", "db", str(tmp_path)], "'db': write OLD=NEW, as in db=a"),
         (["--map", 'db=a"b', str(tmp_path)], "allowed: a Python identifier"),
         (["--map", "db=a", "--map", "log=a", str(tmp_path)], "'a' twice: each needs its own name"),
+        (["--map", "db=a", "--map", "db=b", str(tmp_path)], "'db' twice: which is meant?"),
         ([str(tmp_path / "none")], "does not exist"),
     ]:
         async with running("port", *arguments) as command:
             status, errors = await command.ended()
         assert status == 2
         assert expected in errors.splitlines()[-1]
+
+
+def test_without_libcst_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("service.porting.command", raising=False)
+    monkeypatch.setitem(sys.modules, "service.porting.command", None)
+    result = CliRunner().invoke(main, ["port", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "pip install 'service[port]'" in result.output
 
 
 async def test_a_file_that_cannot_be_parsed_is_told_with_its_line(tmp_path: Path) -> None:
