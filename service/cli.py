@@ -12,12 +12,11 @@ from typing import Any
 
 import asyncpg
 import click
+from quart import Quart
 from redis.exceptions import RedisError
 from rethinkdb.errors import ReqlError
 
-from service import dev, serve
-from service.api import schema
-from service.app import create_app
+from service import serve
 from service.connections import Check, Connections, ConnectionsError, ConnectionUnavailable
 from service.connections.redaction import told
 from service.embedded import foreground
@@ -49,6 +48,13 @@ class Commands(click.Group):
 def _message(error: Exception) -> str:
     lost = isinstance(error, ConnectionUnavailable) and error.__cause__
     return f"{error} ({told(lost)})" if lost else str(error)
+
+
+def _app() -> Quart:
+    """The service. `port` does without: where it is run there may be another module `config`."""
+    from service.app import create_app
+
+    return create_app()
 
 
 def _tell_errors_once() -> None:
@@ -87,6 +93,8 @@ def dev_command(host: str, port: int, data: Path | None, **urls: str | None) -> 
     The URLs of servers that are there already can also come from POSTGRESQL_URL, RETHINKDB_URL and
     REDIS_URL, or from SERVICE_CONNECTIONS__a, __b and __client.
     """
+    from service import dev
+
     given = {name: url for name, url in urls.items() if url}
     dev.run(host, port, data, given, click.echo)
 
@@ -136,8 +144,10 @@ def init() -> None:
 
 
 async def _init() -> None:
+    from service.api import schema
+
     _tell_errors_once()
-    app = create_app()
+    app = _app()
     try:
         async with app.app_context():
             await schema.create()
@@ -163,7 +173,7 @@ def check(ctx: click.Context, timeout: float) -> None:
 
 async def _checks(seconds: float) -> dict[str, Check]:
     _tell_errors_once()
-    connections: Connections = create_app().extensions["connections"]
+    connections: Connections = _app().extensions["connections"]
     try:
         return await connections.check(seconds)
     finally:

@@ -10,14 +10,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen
+from subprocess import DEVNULL, PIPE, Popen, run
 
 import pytest
 from click.testing import CliRunner
 
 from service.cli import main
 from service.porting.porting import port
-from tests.command import running
+from tests.command import ROOT, running
 
 from .test_cases import project, written
 
@@ -134,6 +134,15 @@ def test_the_files_stay_what_they_were_otherwise(tmp_path: Path) -> None:
     assert text.startswith(b"\xef\xbb\xbf")
     assert b"await render_template" in text
     assert (tmp_path / "real.py").stat().st_mode & 0o777 == 0o750
+
+
+def test_it_runs_among_the_modules_of_the_project(tmp_path: Path) -> None:
+    project(tmp_path, {"app.py": APP, "config.py": "DEBUG = True\n"})
+    command = [sys.executable, "-m", "service", "port", "--write", "."]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "await render_template" in (tmp_path / "app.py").read_text()
 
 
 def test_20_000_lines_take_less_than_a_minute_and_show_how_far_it_is(tmp_path: Path) -> None:
