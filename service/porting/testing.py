@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, Token
 from http.cookiejar import Cookie
+from importlib.metadata import version
 from inspect import isawaitable
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -38,7 +39,10 @@ class PortedClient(QuartClient):
 
     def __init__(self, app: Quart, response_wrapper: Any = None, use_cookies: bool = True) -> None:
         super().__init__(app, use_cookies=use_cookies)
-        self.environ_base: dict[str, Any] = {"REMOTE_ADDR": "127.0.0.1"}
+        self.environ_base: dict[str, Any] = {
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_USER_AGENT": f"Werkzeug/{version('werkzeug')}",
+        }
         self._kept: list[tuple[ContextVar[Any], Any, Token[Any]]] = []
 
     @property

@@ -57,6 +57,21 @@ async def test_what_a_fixture_sent_before_is_forgotten_by_the_test() -> None:
     await client.__aexit__(None, None, None)
 
 
+async def test_a_request_says_who_it_is_from_as_that_of_flasks_client_does() -> None:
+    def sender() -> dict[str, Any]:
+        return {"agent": request.headers.get("User-Agent"), "address": request.remote_addr}
+
+    of_flask = flask.Flask("of_flask")
+    of_flask.add_url_rule("/agent", view_func=lambda: dict(flask.request.headers))
+    ported = make_app()
+    ported.add_url_rule("/from", view_func=sender)
+    expected = of_flask.test_client().get("/agent").get_json()["User-Agent"]
+    response = await PortedClient(ported).get("/from")
+    assert await response.get_json() == {"agent": expected, "address": "127.0.0.1"}
+    response = await PortedClient(ported).get("/from", headers={"User-Agent": "curl"})
+    assert (await response.get_json())["agent"] == "curl"
+
+
 @pytest.mark.parametrize("handled", [True, False])
 @pytest.mark.parametrize("propagate", [True, False, None])
 @pytest.mark.parametrize("testing", [True, False])
