@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import libcst as cst
+import libcst.matchers as m
 
 from service.porting.nodes import awaited, called, dotted, statement, with_keyword
 from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan
 from service.porting.program import Module, Site
 from service.porting.values import Type
+
+from .entries import names_read
 
 _FLASK = "flask.Flask"
 _APPS_CONFIG = re.compile(r"\bapp\.config")
@@ -183,9 +186,11 @@ def _entries(plan: Plan, app: str) -> str:
 def _configured(
     plan: Plan, module: Module, line: cst.SimpleStatementLine, app: str
 ) -> cst.BaseStatement | cst.SimpleStatementLine:
-    """The last statement beside `line` that has to do with the app's configuration."""
+    """The last statement beside `line` that the app's configuration, or an entry, depends on."""
     finder = _Beside(line)
     module.tree.visit(finder)
+    entries = [cst.parse_expression(entry) for entry in plan.entries.values()]
+    needed = {name for entry in entries for name in names_read(entry)}
     after = False
     last: cst.BaseStatement | cst.SimpleStatementLine = line
     for statement_ in finder.found:
@@ -197,9 +202,18 @@ def _configured(
             for node, number in plan.program.connects.items()
         ):
             continue  # it goes away
-        if after and f"{app}.config" in module.tree.code_for_node(statement_):
+        if after and (
+            f"{app}.config" in module.tree.code_for_node(statement_)
+            or needed & _assigned(statement_)
+        ):
             last = statement_
     return last
+
+
+def _assigned(node: cst.CSTNode) -> set[str]:
+    """The names that a statement gives a value to."""
+    targets = m.findall(node, m.AssignTarget() | m.AnnAssign())
+    return {name for each in targets for name in names_read(each.target)}  # type: ignore[attr-defined]
 
 
 class _Beside(cst.CSTVisitor):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from urllib.parse import quote
 
 import libcst as cst
-import libcst.matchers as m
 
 from service.porting.idiom import Kept
 from service.porting.nodes import dotted, text_of
@@ -115,38 +115,47 @@ def _part(
 
 def _source(plan: Plan, site: Site, node: cst.BaseExpression) -> str:
     """The expression as source, with `app` for `current_app`."""
+    module = site.where.module
     scope = site.where.bindings if site.where.parent is not None else {}
     apps: set[str] = set()
-    for name in m.findall(node, m.Name()):
-        assert isinstance(name, cst.Name)
-        word = name.value
+    for word in names_read(node):
         if word in scope:
             raise NotPortable(f"it depends on {word}, which only its function knows")
-        values = site.where.module.bindings.get(word, frozenset())
-        if Instance("flask.Flask") in values:
+        if Instance("flask.Flask") in module.bindings.get(word, frozenset()):
             apps.add(word)
-        elif word not in _PORTABLE and values and not _is_before_app(plan, site.where.module, word):
-            raise NotPortable(f"it depends on {word} of {site.where.module.name}")
+        elif word not in _PORTABLE and not _makes_the_app(plan, module):
+            raise NotPortable(f"it depends on {word} of {module.name}")
     source = " ".join(cst.Module([]).code_for_node(node).split())
     for app in apps:
         source = re.sub(rf"\b{app}\.config\b", "app.config", source)
     return source.replace("current_app.", "app.").replace("flask.app.", "app.")
 
 
-def _is_before_app(plan: Plan, module: Module, word: str) -> bool:
-    """Whether the module makes the only app, and binds the name nowhere but before."""
-    makers = [site for site in plan.sites("call") if "flask.Flask" in site.paths]
-    makers = [site for site in makers if not site.where.module.is_test]
-    functions = (function for function in plan.functions() if function.module is module)
-    if any(word in function.outer_names for function in functions):
+def names_read(node: cst.CSTNode) -> list[str]:
+    """The names that an expression reads, without those of Python itself."""
+    reader = _Names()
+    node.visit(reader)
+    return [name for name in reader.found if not hasattr(builtins, name)]
+
+
+class _Names(cst.CSTVisitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def visit_Name(self, node: cst.Name) -> None:
+        self.found.append(node.value)
+
+    def visit_Attribute(self, node: cst.Attribute) -> bool:
+        node.value.visit(self)
         return False
-    name = m.Name(word)
-    assigned = m.AssignTarget(name) | m.AnnAssign(name)
-    imported = m.ImportAlias(name, None) | m.ImportAlias(asname=m.AsName(name))
-    bound, made = [], []
-    for at, statement in enumerate(module.tree.body):
-        if any(call is site.node for call in m.findall(statement, m.Call()) for site in makers):
-            made.append(at)
-        if m.findall(statement, assigned) or m.findall(statement, imported):
-            bound.append(at)
-    return bool(bound) and len(made) == len(makers) == 1 and max(bound) < made[0]
+
+    def visit_Arg(self, node: cst.Arg) -> bool:
+        node.value.visit(self)
+        return False
+
+
+def _makes_the_app(plan: Plan, module: Module) -> bool:
+    """Whether the app is made in this module and in no other, so that the entry finds its names."""
+    apps = [site for site in plan.sites("call") if "flask.Flask" in site.paths]
+    return {site.where.module for site in apps if not site.where.module.is_test} == {module}
