@@ -11,10 +11,10 @@ import libcst.matchers as m
 
 from service.porting.nodes import awaited, called, dotted, statement, with_keyword
 from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan
-from service.porting.program import Module, Site
+from service.porting.program import Function, Module, Site
 from service.porting.values import Type
 
-from .entries import names_read
+from .entries import apps_made, names_read
 
 _FLASK = "flask.Flask"
 _APPS_CONFIG = re.compile(r"\bapp\.config")
@@ -114,18 +114,17 @@ def _share_between_threads(plan: Plan, site: Site, node: cst.Call) -> None:
 
 def _connect(plan: Plan) -> None:
     """`Connections(app)` after every app that is made: its bridge runs the plain functions."""
-    made = {site.node: site for site in plan.sites("call") if _FLASK in site.paths}
     connected = {
         module
         for site in plan.sites("call")
         if f"{RUNTIME}.{CONNECTIONS}" in site.paths
         for module in [site.where.module]
     }
-    for node, site in made.items():
-        line = plan.program.statements.get(node)
+    for site in apps_made(plan):
+        node, line = site.node, plan.program.statements.get(site.node)
         if site.where.module in connected:
             continue
-        target = _target(line) if line is not None else None
+        target = _target(site, line) if line is not None else None
         edits = plan.edits(site.where.module)
         if line is None or target is None:
             plan.hand(site.where, node, f"call {CONNECTIONS}(app) with this app")
@@ -233,7 +232,10 @@ class _Beside(cst.CSTVisitor):
             self.found = list(node.body)
 
 
-def _target(line: cst.SimpleStatementLine) -> str | None:
+def _target(site: Site, line: cst.SimpleStatementLine) -> str | None:
+    """How the app that is made is called there."""
+    if _FLASK not in site.paths:
+        return next(iter(site.where.names), None) if isinstance(site.where, Function) else None
     for part in line.body:
         if isinstance(part, cst.Assign) and len(part.targets) == 1:
             return dotted(part.targets[0].target) or None

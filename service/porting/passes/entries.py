@@ -19,6 +19,7 @@ _DEFAULTS = {
     "redis": ("localhost", "6379"),
     "rethinkdb": ("localhost", "28015"),
 }
+_MAKING = {"flask.Flask", "flask.Flask.__init__"}
 _PORTABLE = {"current_app", "app", "os", "str", "int", "True", "False", "None"}
 _UNDERSTOOD = {
     "", "conninfo", "cursor_factory", "database", "decode_responses", "dsn", "host", "password",
@@ -157,5 +158,10 @@ class _Names(cst.CSTVisitor):
 
 def _makes_the_app(plan: Plan, module: Module) -> bool:
     """Whether the app is made in this module and in no other, so that the entry finds its names."""
-    apps = [site for site in plan.sites("call") if "flask.Flask" in site.paths]
+    apps = apps_made(plan)
     return {site.where.module for site in apps if not site.where.module.is_test} == {module}
+
+
+def apps_made(plan: Plan) -> list[Site]:
+    """The calls that make an app: of `Flask`, or of its `__init__` in a class that inherits it."""
+    return [site for site in plan.sites("call") if site.paths & _MAKING]
