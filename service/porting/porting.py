@@ -21,7 +21,7 @@ from .passes.blocks import detach_blocks
 from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
-from .passes.doubles import rewrite_doubles
+from .passes.doubles import rename_targets, rewrite_doubles
 from .passes.environs import rewrite_environs
 from .passes.expectations import rewrite_expectations
 from .passes.files import rewrite_files
@@ -50,6 +50,7 @@ STEPS = (
     rewrite_handovers,
     rewrite_expectations,
     rewrite_imports,
+    rename_targets,
     rewrite_applications,
     rewrite_environs,
     rewrite_middleware,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import libcst as cst
 
-from service.porting.awaitables import AWAITABLE
+from service.porting.awaitables import AWAITABLE, RENAMED
 from service.porting.nodes import wrapped
-from service.porting.plan import TESTING, Plan
+from service.porting.plan import SENDING, TESTING, Plan
 from service.porting.program import Double, Function
 from service.porting.registration import COMMAND
 from service.porting.values import External, Instance, Object, Routine, Type, routines
+
+from .imports import MOVED
 
 _PLAIN_MOCKS = ("Mock", "MagicMock")
 _MADE_TO_MEASURE = {"autospec", "new_callable", "spec", "spec_set"}
@@ -27,6 +29,42 @@ def rewrite_doubles(plan: Plan) -> None:
         elif names := sorted(_not_awaited(plan, double)):
             reason = f"{', '.join(names)} of what this replaces is awaited now: {_ADVICE}"
             plan.hand(double.site.where, double.site.node, reason)
+
+
+def rename_targets(plan: Plan) -> None:
+    """What a test names in a string has the name that its module gives it now."""
+    for double in plan.program.doubles.values():
+        node = double.site.node
+        first = node.args[0].value if isinstance(node, cst.Call) and node.args else None
+        if not isinstance(first, cst.SimpleString) or not isinstance(first.evaluated_value, str):
+            continue
+        new = _renamed(plan, first.evaluated_value)
+        if new != first.evaluated_value:
+            text = first.value.replace(first.evaluated_value, new)
+            plan.edits(double.site.where.module).change(first, _string(text))
+
+
+def _renamed(plan: Plan, name: str) -> str:
+    parts = name.split(".")
+    for length in range(len(parts), -1, -1):
+        module = plan.program.module_at(".".join(parts[:length]))
+        if module is None and length:
+            continue
+        before, after = parts[:length], parts[length:]
+        names = plan.edits(module).renamed if module is not None else {"flask": "quart"}
+        if not after or after[0] not in names:
+            break
+        of_flask = after[0] == "flask"
+        if of_flask and after[1:] and after[1] in MOVED:
+            return ".".join([*before, *after[1:]] if before else [SENDING, *after[1:]])
+        if of_flask and after[1:]:
+            after[1] = RENAMED.get(after[1], after[1])
+        return ".".join([*before, names[after[0]], *after[1:]])
+    return name
+
+
+def _string(text: str) -> Callable[[cst.SimpleString], cst.SimpleString]:
+    return lambda old: old.with_changes(value=text)
 
 
 def _is_awaited(plan: Plan, value: object) -> bool:

@@ -16,7 +16,9 @@ from service.porting.plan import COPY_CONTEXT, RUNNING, SENDING, STREAM, TESTING
 from service.porting.program import Module
 from service.porting.rewriter import Edits
 
-_SENDING = {name: (SENDING, name) for name in ("send_file", "send_from_directory")}
+MOVED = ("send_file", "send_from_directory")
+"""Of `flask`, what ported code has from here, by its own name."""
+_SENDING = {name: (SENDING, name) for name in MOVED}
 _OURS = {
     "FlaskClient": (TESTING, "PortedClient"),
     COPY_CONTEXT: (RUNNING, COPY_CONTEXT),
