@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -222,6 +223,61 @@ async def test_a_header_twice_beside_the_body(kind: str, expected: list[str]) ->
 @as_expected(Flask=201, Quart=500, ours=500)
 async def test_a_status_with_its_name(kind: str, expected: int) -> None:
     assert (await answer_of(make(kind), lambda: ("", "201 CREATED"))).status_code == expected
+
+
+@as_expected(Flask=200, Quart=413, ours=413)
+async def test_a_body_of_more_than_16_mb(kind: str, expected: int) -> None:
+    app = make(kind)
+    if kind == "Flask":
+        app.add_url_rule("/", "view", lambda: str(len(flask.request.get_data())), methods=["POST"])
+        response = app.test_client().post("/", data=b"x" * (16 * 2**20 + 1))
+    else:
+
+        async def view() -> str:
+            return str(len(await quart.request.get_data()))
+
+        app.add_url_rule("/", "view", view, methods=["POST"])
+        response = await app.test_client().post("/", data=b"x" * (16 * 2**20 + 1))
+    assert response.status_code == expected
+
+
+@as_expected(Flask=None, Quart=60, ours=60)
+async def test_an_answer_that_takes_longer_than_a_minute(kind: str, expected: int | None) -> None:
+    app = make(kind)
+    assert app.config.get("RESPONSE_TIMEOUT") == expected
+    if kind != "Flask":
+        app.config["RESPONSE_TIMEOUT"] = 0.05
+        ends = asyncio.Event()
+
+        async def parts() -> Any:
+            yield b"first"
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ends.set()
+
+        app.add_url_rule("/", "view", parts)
+        await app.test_client().get("/")
+        assert ends.is_set()
+
+
+@as_expected(Flask=200, Quart=404, ours=404)
+async def test_a_host_that_is_not_the_server_name(kind: str, expected: int) -> None:
+    app = make(kind)
+    app.config["SERVER_NAME"] = "example.org"
+    app.add_url_rule("/", "view", lambda: "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        given = app.test_client().get("/", headers={"Host": "10.0.0.1"})
+        response = given if kind == "Flask" else await given
+    assert response.status_code == expected
+
+
+@as_expected(Flask=400, Quart=200, ours=200)
+async def test_a_host_that_is_not_trusted(kind: str, expected: int) -> None:
+    app = make(kind)
+    app.config["TRUSTED_HOSTS"] = ["example.org"]
+    assert (await answer_of(app, lambda: "")).status_code == expected
 
 
 @as_expected(Flask="set in the view", Quart="", ours="")

@@ -31,6 +31,7 @@ from .passes.imports import rewrite_imports
 from .passes.members import tell_of_members
 from .passes.middleware import rewrite_middleware
 from .passes.requirements import tell_of_requirements
+from .passes.settings import tell_of_settings
 from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
@@ -61,6 +62,7 @@ STEPS = (
     detach_blocks,
     await_calls,
     rewrite_answers,
+    tell_of_settings,
     define_functions,
     rewrite_annotations,
     rewrite_queries,

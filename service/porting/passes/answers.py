@@ -31,7 +31,7 @@ Part = tuple[cst.BaseExpression, Values]
 
 def rewrite_answers(plan: Plan) -> None:
     """Make out the edits for answers; after those that await what they are made of."""
-    for function, (body, *rest) in _answers(plan):
+    for function, (body, *rest) in answers(plan):
         _body(plan, function, *body)
         for node, values in rest:
             _status(plan, function, node, values)
@@ -39,7 +39,7 @@ def rewrite_answers(plan: Plan) -> None:
                 plan.hand(function, node, _ONCE)
 
 
-def _answers(plan: Plan) -> Iterator[tuple[Function, Sequence[Part]]]:
+def answers(plan: Plan) -> Iterator[tuple[Function, Sequence[Part]]]:
     """The bodies, with what comes after them, and the functions that they are in."""
     known = plan.program.values
     for function, node in plan.program.returned:
