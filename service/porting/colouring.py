@@ -18,7 +18,7 @@ from .idiom import Idiom
 from .implicit import IMPLICIT, reached
 from .libraries import may_wait, may_wait_entered
 from .program import Block, Function, Module, Program, Site
-from .registration import AWAITS, COMMAND, HOOK, VIEW
+from .registration import COMMAND, HOOK, VIEW
 from .together import set_up_together
 from .unseen import pin_what_is_called_unseen, unresolved
 from .waiting import waiting_in_tests, waits_elsewhere
@@ -301,15 +301,17 @@ class Colours:
 
     def _has_to_wait(self, function: Function, site: Site) -> bool:
         """Whether it waits, without `await`: after a port, over the bridge already."""
-        entered = site.role in {"with", "for"} and not site.functions.isdisjoint(self._held)
+        given = site.role in {"with", "for"} or site.through_parameter
+        known = bool(site.paths & _BRIDGED) or (
+            given and not self._held.keys().isdisjoint(site.functions)
+        )
         stays = bool(function.pins) or function in self.threaded
-        return self.needs(site) or (stays and (entered or bool(site.paths & _BRIDGED)))
+        return self.needs(site) or (stays and known)
 
     def is_lazy(self, site: Site, function: Function) -> bool:
-        """Calling a generator function runs nothing of it yet; templates are rendered elsewhere."""
-        if function in site.escaping:
-            return bool(function.roles & AWAITS)
-        return function.is_generator and site.role == "call" and not self._is_consumed(site)
+        """Whether calling a generator function runs nothing of it yet."""
+        made = function.is_generator and function not in site.escaping
+        return made and site.role == "call" and not self._is_consumed(site)
 
     def _is_consumed(self, site: Site) -> bool:
         return isinstance(site.node, cst.Call) and any(

@@ -19,9 +19,6 @@ TEST = "test"
 CONTEXT_MANAGER = "context manager"
 RECEIVER = "signal receiver"
 
-AWAITS = {VIEW, WRAPPER, HOOK, TEMPLATE, FIXTURE, TEST, RECEIVER, CONTEXT_MANAGER}
-"""The roles in which a function may be a coroutine function."""
-
 _SCAFFOLD = {
     VIEW: "route get post put patch delete add_url_rule endpoint",
     HOOK: "before_request after_request teardown_request teardown_appcontext errorhandler"
