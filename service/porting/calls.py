@@ -241,7 +241,7 @@ class Calls(Handing):
             return self.expected(arguments)
         if path.endswith("()"):
             return everything or NOTHING
-        if role is not None or is_transparent(path):
+        if role is not None or (is_transparent(path) and path not in types.RETURNED):
             if path == "flask.stream_with_context":
                 self._stream(everything)
                 return everything

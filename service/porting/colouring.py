@@ -196,7 +196,7 @@ class Colours:
                     self._keep(owner, block.node, reason)
         self._spread()
         for function, (node, waits) in self._held.items():
-            self._keep(function, node, waits)
+            self._keep(function, node, next(iter(function.pins), waits))
         self._spread()
 
     def _spread(self) -> None:
@@ -302,7 +302,7 @@ class Colours:
     def _has_to_wait(self, function: Function, site: Site) -> bool:
         """Whether it waits, without `await`: after a port, over the bridge already."""
         given = site.role in {"with", "for"} or site.through_parameter
-        known = bool(site.paths & _BRIDGED) or (
+        known = bool(site.paths & _BRIDGE) or (
             given and not self._held.keys().isdisjoint(site.functions)
         )
         stays = bool(function.pins) or function in self.threaded

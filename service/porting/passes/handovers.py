@@ -17,7 +17,8 @@ def rewrite_handovers(plan: Plan) -> None:
             wrapper = plan.edits(site.where.module).need(TESTING, "plain_function")
             plan.edits(site.where.module).change(node, _within(wrapper))
         else:
-            reason = f"{source_of(node)} is awaited now: hand over what awaits it"
+            name = source_of(node).rpartition(".")[2]
+            reason = f"{name} is awaited now: hand over what awaits it"
             plan.hand(site.where, site.node, reason)
 
 
