@@ -236,12 +236,18 @@ class Attributes(Names):
                 self.changed |= value.of.bind(name, values)
             elif isinstance(value, ModuleValue):
                 self.changed |= value.module.bind(name, values)
-            elif isinstance(value, Instance) and f"{value.kind}.{name}" not in AWAITABLE:
+            elif isinstance(value, Instance) and _keeps(value.kind, name):
                 key = (value.kind, name)
                 kept = self.program.stored.get(key, NOTHING)
                 if values and not values <= kept:
                     self.program.stored[key] = merged(kept | values)
                     self.changed |= self.program.stored[key] != kept
+
+
+def _keeps(kind: str, name: str) -> bool:
+    """Whether what is put into one object of a class tells of the others: not so with mocks."""
+    mocked = kind.startswith(("unittest.mock.", "mock.", "pytest_mock."))
+    return not mocked and f"{kind}.{name}" not in AWAITABLE
 
 
 def _member(path: str, name: str) -> str:
