@@ -172,15 +172,19 @@ EXTENSIONS = {
     "webargs": "quart-schema",
     "connexion": "connexion 3, which speaks ASGI",
     "apiflask": "quart-schema",
+    "prometheus_flask_exporter": "the package prometheus_client",
+    "sentry_sdk.integrations.flask": "sentry_sdk.integrations.quart",
 }
 """What to use instead of a Flask extension, by the name it is imported by."""
 
 
 def extension(path: str) -> str | None:
     """The extension of Flask that a dotted path is of, if it is of one."""
-    library = path.partition(".")[0]
-    if library in EXTENSIONS or library.startswith("flask_"):
+    library, _, rest = path.partition(".")
+    if library in EXTENSIONS or (library != "flask" and "flask" in library.split("_")):
         return library
+    if "flask" in rest.replace("_", ".").split("."):  # what a larger library has for Flask
+        return path
     return None
 
 

@@ -143,6 +143,9 @@ class _Imports(cst.CSTVisitor):
         found = extension(name)
         if found is None:
             return
+        own = {part for of in self.plan.program.modules for part in of.split(".")}
+        if name.partition(".")[0] in own:
+            return
         instead = EXTENSIONS.get(found, "nothing known")
         self.plan.hand(self.module, node, f"{found} is for Flask; instead: {instead}")
 
