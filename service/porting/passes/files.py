@@ -37,7 +37,21 @@ def rewrite_files(plan: Plan) -> None:
             if name in names and arg.keyword is not None:
                 edits.change(arg.keyword, _named(names[name]))
             elif "flask.Response" in site.paths and name == "direct_passthrough":
-                edits.change(arg, lambda old: cst.RemoveFromParent())
+                edits.change(node, _without(name))
+
+
+def _without(name: str) -> Callable[[cst.Call], cst.Call]:
+    """The call without this argument; the last that stays is laid out as the last was."""
+
+    def edit(node: cst.Call) -> cst.Call:
+        last = node.args[-1]
+        kept = [arg for arg in node.args if arg.keyword is None or arg.keyword.value != name]
+        if kept and kept[-1] is not last:
+            space = last.whitespace_after_arg
+            kept[-1] = kept[-1].with_changes(comma=last.comma, whitespace_after_arg=space)
+        return node.with_changes(args=kept)
+
+    return edit
 
 
 def _named(name: str) -> Callable[[cst.Name], cst.Name]:
