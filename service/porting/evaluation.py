@@ -243,7 +243,9 @@ class Expressions(Containers):
 
     def _super(self, arguments: list[tuple[str, Values]], env: Environment) -> Values:
         if arguments:
-            return frozenset(Super(of.of) for of in arguments[0][1] if isinstance(of, Type))
+            named = arguments[0][1]
+            own = frozenset(Super(of.of) for of in named if isinstance(of, Type))
+            return own | {Instance(of.path) for of in named if isinstance(of, External)}
         function = env.where
         if not isinstance(function, Function) or function.owner is None:
             return NOTHING
