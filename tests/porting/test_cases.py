@@ -22,6 +22,7 @@ SAID_ONCE = {
     "connection_entries",
     "doubles_in_tests",
     "entries_from_elsewhere",
+    "entries_of_names_imported_with_a_star",
     "middleware",
     "server",
     "sql_errors",
