@@ -109,9 +109,15 @@ def _part(
         return node.value
     source = _source(plan, site, node).replace("'", '"')
     if of_user:
-        absent = ' or ""' if ".get(" in source else ""
+        absent = ' or ""' if _may_be_none(node) else ""
         source = f'quote({source}{absent}, safe="")'
     return "{" + source + "}"
+
+
+def _may_be_none(node: cst.BaseExpression) -> bool:
+    """Whether this asks for something that may not be set, as a password: no text says None."""
+    asking = isinstance(node, cst.Call) and dotted(node.func).rpartition(".")[2]
+    return asking in {"get", "getenv"} and isinstance(node, cst.Call) and len(node.args) == 1
 
 
 def _source(plan: Plan, site: Site, node: cst.BaseExpression) -> str:
