@@ -72,6 +72,10 @@ class Idiom:
         """The name in CONNECTIONS of what the project keeps under a name."""
         return self.names.get(kept) or self.names.get(kept.lstrip("_")) or kept.lstrip("_")
 
+    def is_mapped(self, kept: str) -> bool:
+        """Whether it has been given a new name."""
+        return kept in self.names or kept.lstrip("_") in self.names
+
     def converted(self, number: int | None) -> Kept | None:
         """The connection that this number is of, if it is converted."""
         for kept in self.kept.values():

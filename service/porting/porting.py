@@ -22,6 +22,7 @@ from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
 from .passes.doubles import rename_targets, rewrite_doubles
+from .passes.entries import unwritten
 from .passes.environs import rewrite_environs
 from .passes.expectations import rewrite_expectations
 from .passes.files import rewrite_files
@@ -206,9 +207,10 @@ def _decided(program: Program, report: Report, names: dict[str, str], left: set[
     while True:
         idiom = find_idiom(program, names, refused)
         colours = Colours(program, idiom)
-        found = stuck(idiom, _can_await(colours))
+        plan = Plan(program, colours, report, idiom)
+        found = stuck(idiom, _can_await(colours)) | unwritten(plan)
         if not found.keys() - refused.keys():
-            return Plan(program, colours, report, idiom)
+            return plan
         refused |= found
 
 

@@ -21,8 +21,6 @@ OTHER_REASONS = {"await_in_a_class_body", "functions_found_and_wrapped"}
 SAID_ONCE = {
     "connection_entries",
     "doubles_in_tests",
-    "entries_from_elsewhere",
-    "entries_of_names_imported_with_a_star",
     "middleware",
     "server",
     "sql_errors",

@@ -32,6 +32,20 @@ class NotPortable(Exception):
     """The call uses something that only its own function knows."""
 
 
+def unwritten(plan: Plan) -> dict[str, tuple[str, Site]]:
+    """Why connections stay whose entry could not be written; for a mapped one, its author does."""
+    found = {}
+    for node, number in plan.program.connects.items():
+        kept = plan.idiom.converted(number)
+        if kept is not None and not plan.idiom.is_mapped(kept.name):
+            site = plan.program.sites[node, "call"]
+            try:
+                entry(plan, kept, site)
+            except NotPortable as error:
+                found[kept.name] = (str(error), site)
+    return found
+
+
 def entry(plan: Plan, kept: Kept, site: Site) -> str:
     """The value in `CONNECTIONS`, as source that knows `app`.
 
