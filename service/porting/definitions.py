@@ -10,6 +10,7 @@ import libcst as cst
 from . import flask_types as types
 from .calls import Calls
 from .environment import Environment
+from .nodes import dotted
 from .program import Class, Function, Module, Program
 from .registration import (
     CONTEXT_MANAGER,
@@ -153,7 +154,7 @@ class Definitions(Calls):
 
     def import_names(self, node: cst.Import, env: Environment) -> None:
         for alias in node.names:
-            name = _dotted(alias.name)
+            name = dotted(alias.name)
             if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
                 self.bind(env, alias.asname.name.value, self.imported(name, env.scope.module))
             else:
@@ -166,11 +167,8 @@ class Definitions(Calls):
 
     def import_members(self, node: cst.ImportFrom, env: Environment) -> None:
         importer = env.scope.module
-        name = _dotted(node.module) if node.module is not None else ""
-        if node.relative:
-            parts = importer.package.split(".") if importer.package else []
-            parts = parts[: len(parts) - len(node.relative) + 1]
-            name = ".".join([*parts, name] if name else parts)
+        written = dotted(node.module)
+        name = importer.absolute(written, len(node.relative))
         module = self.program.module_at(name) if node.relative else self.module(name, importer)
         if isinstance(node.names, cst.ImportStar):
             if module is not None and module not in importer.stars:
@@ -182,7 +180,7 @@ class Definitions(Calls):
                         self.bind(env, public, types.external(f"{name}.{public}"))
             return
         for alias in node.names:
-            wanted = _dotted(alias.name)
+            wanted = dotted(alias.name)
             bound = wanted
             if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
                 bound = alias.asname.name.value
@@ -194,9 +192,3 @@ class Definitions(Calls):
             else:
                 values = types.external(f"{name}.{wanted}")
             self.bind(env, bound, values)
-
-
-def _dotted(node: cst.BaseExpression) -> str:
-    if isinstance(node, cst.Attribute):
-        return f"{_dotted(node.value)}.{node.attr.value}"
-    return node.value if isinstance(node, cst.Name) else ""

@@ -53,6 +53,14 @@ class Module(Scope):
         """The package that relative imports start from."""
         return self.name if self.is_package else self.name.rpartition(".")[0]
 
+    def absolute(self, name: str, dots: int) -> str:
+        """The name of the module that `from ...name` means here, with so many dots."""
+        if not dots:
+            return name
+        parts = self.package.split(".") if self.package else []
+        parts = parts[: len(parts) - dots + 1]
+        return ".".join([*parts, name] if name else parts)
+
     @property
     def is_of_flask(self) -> bool:
         """Whether it has to do with Flask, or has had before."""

@@ -14,6 +14,8 @@ from service.porting.plan import Plan
 from service.porting.program import Module, Site
 from service.porting.values import Instance
 
+from .borrowing import borrow
+
 _DEFAULTS = {
     "postgresql": ("localhost", "5432"),
     "redis": ("localhost", "6379"),
@@ -144,7 +146,7 @@ def _source(plan: Plan, site: Site, node: cst.BaseExpression) -> str:
             raise NotPortable(f"it depends on {word}, which only its function knows")
         if Instance("flask.Flask") in module.bindings.get(word, frozenset()):
             apps.add(word)
-        elif word not in _PORTABLE and not _makes_the_app(plan, module):
+        elif word not in _PORTABLE and not _is_known_to_app(plan, module, word):
             raise NotPortable(f"it depends on {word} of {module.name}")
     source = " ".join(cst.Module([]).code_for_node(node).split())
     for app in apps:
@@ -176,10 +178,12 @@ class _Names(cst.CSTVisitor):
         return False
 
 
-def _makes_the_app(plan: Plan, module: Module) -> bool:
-    """Whether the app is made in this module and in no other, so that the entry finds its names."""
-    apps = apps_made(plan)
-    return {site.where.module for site in apps if not site.where.module.is_test} == {module}
+def _is_known_to_app(plan: Plan, module: Module, word: str) -> bool:
+    """Whether the one module that makes an app has the name, or may import it."""
+    makers = {site.where.module for site in apps_made(plan) if not site.where.module.is_test}
+    if makers == {module}:
+        return True
+    return len(makers) == 1 and borrow(plan, word, module, *makers)
 
 
 def apps_made(plan: Plan) -> list[Site]:
