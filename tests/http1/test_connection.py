@@ -297,6 +297,20 @@ def test_no_more_is_read_for_hypercorn_than_it_takes(
         runner.run(main())
 
 
+async def test_what_hypercorn_reads_on_with_is_read_to_its_end() -> None:
+    app, early, length = Waiting(), 100_000, 200_000  # early is more than may wait
+    async with asyncio.timeout(20), served(app, asyncio.Event()) as (reader, writer):
+        writer.write(POST % 0)
+        await go_on(20)
+        head = CHUNKED.removesuffix(b"0\r\n\r\n")
+        writer.write(head + b"%x\r\n%b" % (length, b"x" * early))
+        await go_on(50)
+        app.go.set()
+        await reader.readuntil(b"!")
+        writer.write(b"x" * (length - early) + b"\r\n0\r\n\r\n")
+        assert (await reader.readuntil(b"!")).endswith(b"%d!" % length)
+
+
 async def standing_still(transport: Any) -> bool:
     """Whether a client can write no more."""
     before = transport.get_write_buffer_size()
