@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import libcst as cst
+import libcst.matchers as m
 
 from . import drivers
 from .idiom import (
@@ -122,7 +123,8 @@ def _attempts(program: Program, node: cst.Try, kept: Kept, call: cst.CSTNode) ->
     modules = {of for of, kind in KINDS.items() if kind == kept.kind}
     of_driver = bool(errors) and {path.partition(".")[0] for path in errors} <= modules
     handled = of_driver or not errors.isdisjoint(ALL_ERRORS)
-    return handled and _opens(node.body.body[0], kept.name, call)
+    puts_another = _assigns(node.handlers[0], kept.name)
+    return handled and not puts_another and _opens(node.body.body[0], kept.name, call)
 
 
 def _opens(line: cst.CSTNode, name: str, call: cst.CSTNode) -> bool:
@@ -150,11 +152,13 @@ def _only_keeps(function: Function, idiom: Idiom) -> bool:
                 return False
             touches = True
         elif site.paths & set(drivers.CONNECTING):
+            if _is_attempt(function, site):
+                return False
             touches = True
         elif not all(_is_harmless(path) for path in site.paths):
             return False
     for (of, name), values in idiom.program.stored.items():
-        if of == "flask.g" and _assigns(function, name):
+        if of == "flask.g" and _assigns(function.node, name):
             from .values import routines
 
             if not numbers_in(values) and not routines(values) & set(idiom.openers):
@@ -163,21 +167,26 @@ def _only_keeps(function: Function, idiom: Idiom) -> bool:
     return touches and not _does_more(function)
 
 
+def _is_attempt(function: Function, site: Site) -> bool:
+    """Whether the function handles that it cannot be opened there."""
+    return any(
+        isinstance(each, cst.Try) and site.node in m.findall(each.body, m.Call())
+        for each in m.findall(function.node, m.Try(handlers=[m.AtLeastN(n=1)]))
+    )
+
+
 def _is_harmless(path: str) -> bool:
     return path.startswith(("flask.g.", "builtins.", "logging.")) or ".logger." in path
 
 
-def _assigns(function: Function, name: str) -> bool:
-    import libcst.matchers as m
-
+def _assigns(node: cst.CSTNode, name: str) -> bool:
+    """Whether it puts something into `g` by this name."""
     pattern = m.AssignTarget(target=m.Attribute(value=m.Name("g"), attr=m.Name(name)))
-    return bool(m.findall(function.node, pattern))
+    return bool(m.findall(node, pattern))
 
 
 def _does_more(function: Function) -> bool:
     """Whether it returns something of its own, as a `before_request` function may."""
-    import libcst.matchers as m
-
     for found in m.findall(function.node, m.Return()):
         assert isinstance(found, cst.Return)
         given = found.value

@@ -178,10 +178,14 @@ EXTENSIONS = {
 """What to use instead of a Flask extension, by the name it is imported by."""
 
 
+_FOR_QUART = {"flask", "quart_flask_patch"}
+"""Named after Flask, and right for Quart: what is ported, and what lets extensions run there."""
+
+
 def extension(path: str) -> str | None:
     """The extension of Flask that a dotted path is of, if it is of one."""
     library, _, rest = path.partition(".")
-    if library in EXTENSIONS or (library != "flask" and "flask" in library.split("_")):
+    if library in EXTENSIONS or ("flask" in library.split("_") and library not in _FOR_QUART):
         return library
     if "flask" in rest.replace("_", ".").split("."):  # what a larger library has for Flask
         return path

@@ -190,7 +190,7 @@ def _report_on_input(plan: Plan) -> None:
             ".", Kind.NOTE, "no file here imports Flask: nothing is to be done"
         )
     hides = plan.program.module_at("service")
-    if hides is not None and plan.program.module_at("service.connections") is None:
+    if hides is not None and plan.program.module_at("service.porting") is None:
         reason = "this hides the package `service` that ported code imports: give it another name"
         plan.report.tell_of_file(hides.path.as_posix(), Kind.HAND, reason)
     for path, line, reason in unparsed:

@@ -149,11 +149,11 @@ def ensure_async(function: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
 
 
 def run_if_awaitable(run: Callable[[Awaitable[Any]], Any], result: Any) -> Any:
-    """What any function returned, in a plain one: if it was a coroutine function, what it comes to.
+    """What a call gave; if that is an awaitable, what it comes to. For plain functions.
 
     Args:
-        run: what waits for it; outside of an app context that is `run_apart`.
-        result: what the function returned.
+        run: waits for it within an app context; outside of one, `run_apart` does.
+        result: what the call gave.
 
     Raises:
         BaseException: what an awaitable raises.

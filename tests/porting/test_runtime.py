@@ -99,6 +99,17 @@ async def test_either_kind_is_awaited_within_app_contexts_and_outside() -> None:
         assert await found() == [(1, False), (1, True)]
 
 
+async def test_within_an_app_context_the_app_says_how_a_function_is_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = make_app()
+    asked: list[object] = []
+    monkeypatch.setattr(app, "ensure_async", asked.append)
+    async with app.app_context():
+        ensure_async(make_app)
+    assert asked == [make_app]
+
+
 async def test_a_plain_function_has_what_either_kind_returns() -> None:
     app = make_app()
     loops: list[asyncio.AbstractEventLoop] = []

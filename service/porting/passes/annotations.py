@@ -20,9 +20,9 @@ _ASYNCHRONOUS = {
 def rewrite_annotations(plan: Plan) -> None:
     """Make out the edits for the annotations of generators that become asynchronous."""
     for function in plan.functions():
-        becomes = function in plan.colours.asynchronous and not function.was_async
         returns = function.node.returns if isinstance(function.node, cst.FunctionDef) else None
-        if becomes and function.is_generator and returns is not None:
+        becomes = function in plan.colours.asynchronous and function.is_generator
+        if becomes and returns is not None:
             _annotate(plan, function, returns.annotation)
 
 

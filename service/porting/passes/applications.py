@@ -17,6 +17,10 @@ from service.porting.values import Type
 from .entries import apps_made, names_read
 
 _FLASK = "flask.Flask"
+_OF_A_RESPONSE = m.Attribute(value=~m.Call(func=m.Name("super")))
+_AS_PROGRAM = m.If(test=m.Comparison(left=m.Name("__name__")))
+_GIVING = m.AssignTarget() | m.AnnAssign() | m.For()
+_NAMING = m.AsName() | m.ImportAlias()
 _APPS_CONFIG = re.compile(r"\bapp\.config")
 _OPENED = {
     "flask.Flask.open_resource": "root_path",
@@ -58,7 +62,7 @@ def _call(plan: Plan, site: Site) -> None:
             plan.hand(
                 site.where, node, "ensure_async returns a coroutine function: await its calls"
             )
-    if "flask.Response.make_conditional" in site.paths and isinstance(node.func, cst.Attribute):
+    if "flask.Response.make_conditional" in site.paths and m.matches(node.func, _OF_A_RESPONSE):
         edits.change(node, _as_function(edits.need(RUNNING, "make_conditional")))
     if "flask.Flask.run" in site.paths:
         _tell_of_running(plan, site, node)
@@ -137,9 +141,8 @@ def _connect(plan: Plan) -> None:
             source.insert(0, _entries(plan, target))
             if any("os." in entry for entry in plan.entries.values()):
                 edits.need("os")
-            if any("quote(" in entry for entry in plan.entries.values()):
-                quote = edits.need("urllib.parse", "quote")
-                source[0] = source[0].replace("quote(", f"{quote}(")
+            if any("urllib.parse." in entry for entry in plan.entries.values()):
+                edits.need("urllib.parse")
         edits.change(last, _followed_by(source))
         if _wants_json(plan) and _has_request_class(plan):
             plan.note(site.where, node, "let the app's request_class inherit PortedRequest")
@@ -193,26 +196,29 @@ def _configured(
     after = False
     last: cst.BaseStatement | cst.SimpleStatementLine = line
     for statement_ in finder.found:
+        if m.matches(statement_, _AS_PROGRAM):
+            break  # it may serve there
         after = after or statement_ is line
-        if isinstance(statement_, cst.FunctionDef | cst.ClassDef):
-            continue
         if any(
             plan.program.statements.get(node) is statement_ and plan.idiom.converted(number)
             for node, number in plan.program.connects.items()
         ):
             continue  # it goes away
-        if after and (
-            f"{app}.config" in module.tree.code_for_node(statement_)
-            or needed & _assigned(statement_)
-        ):
+        if isinstance(statement_, cst.FunctionDef | cst.ClassDef):
+            depends = statement_.name.value in needed
+        else:
+            configures = f"{app}.config" in module.tree.code_for_node(statement_)
+            depends = configures or bool(needed & _bound(statement_))
+        if after and depends:
             last = statement_
     return last
 
 
-def _assigned(node: cst.CSTNode) -> set[str]:
-    """The names that a statement gives a value to."""
-    targets = m.findall(node, m.AssignTarget() | m.AnnAssign())
-    return {name for each in targets for name in names_read(each.target)}  # type: ignore[attr-defined]
+def _bound(node: cst.CSTNode) -> set[str]:
+    """The names that a statement binds."""
+    targets = [each.target for each in m.findall(node, _GIVING)]  # type: ignore[attr-defined]
+    names = [each.name for each in m.findall(node, _NAMING)]  # type: ignore[attr-defined]
+    return {name for each in (*targets, *names) for name in names_read(each)}
 
 
 class _Beside(cst.CSTVisitor):

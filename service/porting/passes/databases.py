@@ -79,10 +79,13 @@ def _remove_openings(plan: Plan) -> None:
 def _keep_attempts(plan: Plan) -> None:
     """`try: g.name = connect(...)` still opens there, where it is known what to do if it fails."""
     for node, handler in _handled(plan):
-        edits = plan.edits(plan.program.sites[node, "call"].where.module)
+        where = plan.program.sites[node, "call"].where
+        edits = plan.edits(where.module)
         edits.change(plan.idiom.attempts[node].body.body[0], _valued)
         if handler.type is not None and ALL_ERRORS.isdisjoint(errors_caught(plan.program, handler)):
             edits.change(handler.type, _named(edits.need(RUNTIME, "ConnectionsError")))
+        if handler.name is not None and m.findall(handler.body, _OF_PSYCOPG):
+            plan.hand(where, handler, "ConnectionsError has no pgcode: its __cause__ may tell more")
 
 
 def _handled(plan: Plan) -> list[tuple[cst.CSTNode, cst.ExceptHandler]]:

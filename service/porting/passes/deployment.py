@@ -53,7 +53,7 @@ def _hypercorn(match: re.Match[str]) -> str:
 
 
 def has_tests(plan: Plan) -> bool:
-    """Whether pytest-asyncio is there when they run: it warns if it is told no scope."""
+    """Whether the project has tests, which pytest-asyncio is to run."""
     if not any(module.is_of_flask for module in plan.program.modules.values()):
         return False
     return any(TEST in function.roles for function in plan.functions())

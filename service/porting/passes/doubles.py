@@ -57,8 +57,8 @@ def _renamed(plan: Plan, name: str) -> str:
         of_flask = after[0] == "flask"
         if of_flask and after[1:] and after[1] in MOVED:
             return ".".join([*before, *after[1:]] if before else [SENDING, *after[1:]])
-        if of_flask and after[1:]:
-            after[1] = RENAMED.get(after[1], after[1])
+        if of_flask:
+            after[1:] = [RENAMED.get(each, each) for each in after[1:]]
         return ".".join([*before, names[after[0]], *after[1:]])
     return name
 

@@ -22,7 +22,7 @@ _DEFAULTS = {
     "rethinkdb": ("localhost", "28015"),
 }
 _MAKING = {"flask.Flask", "flask.Flask.__init__"}
-_PORTABLE = {"current_app", "app", "os", "str", "int", "True", "False", "None"}
+_PORTABLE = {"current_app", "app", "os"}
 _UNDERSTOOD = {
     "", "conninfo", "cursor_factory", "database", "decode_responses", "dsn", "host", "password",
     "port", "row_factory", "url", "user", "username", "autocommit",
@@ -35,7 +35,7 @@ class NotPortable(Exception):
 
 
 def unwritten(plan: Plan) -> dict[str, tuple[str, Site]]:
-    """Why connections stay whose entry could not be written; for a mapped one, its author does."""
+    """Why connections stay that no entry can be written for; of a mapped one, a user writes it."""
     found = {}
     for node, number in plan.program.connects.items():
         kept = plan.idiom.converted(number)
@@ -124,14 +124,15 @@ def _part(
     if isinstance(node, cst.Integer):
         return node.value
     source = _source(plan, site, node).replace("'", '"')
+    if of_user or _may_be_none(node):
+        source = f'{source} or "{default}"'
     if of_user:
-        absent = ' or ""' if _may_be_none(node) else ""
-        source = f'quote({source}{absent}, safe="")'
+        source = f'urllib.parse.quote({source}, safe="")'
     return "{" + source + "}"
 
 
 def _may_be_none(node: cst.BaseExpression) -> bool:
-    """Whether this asks for something that may not be set, as a password: no text says None."""
+    """Whether this asks for something that may not be set: no text says None."""
     asking = isinstance(node, cst.Call) and dotted(node.func).rpartition(".")[2]
     return asking in {"get", "getenv"} and isinstance(node, cst.Call) and len(node.args) == 1
 
@@ -146,7 +147,7 @@ def _source(plan: Plan, site: Site, node: cst.BaseExpression) -> str:
             raise NotPortable(f"it depends on {word}, which only its function knows")
         if Instance("flask.Flask") in module.bindings.get(word, frozenset()):
             apps.add(word)
-        elif word not in _PORTABLE and not _is_known_to_app(plan, module, word):
+        elif not _is_portable(module, word) and not _is_known_to_app(plan, module, word):
             raise NotPortable(f"it depends on {word} of {module.name}")
     source = " ".join(cst.Module([]).code_for_node(node).split())
     for app in apps:
@@ -155,10 +156,16 @@ def _source(plan: Plan, site: Site, node: cst.BaseExpression) -> str:
 
 
 def names_read(node: cst.CSTNode) -> list[str]:
-    """The names that an expression reads, without those of Python itself."""
+    """The names that an expression reads."""
     reader = _Names()
     node.visit(reader)
-    return [name for name in reader.found if not hasattr(builtins, name)]
+    return reader.found
+
+
+def _is_portable(module: Module, word: str) -> bool:
+    """Whether a name is the same wherever the app is made."""
+    of_python = hasattr(builtins, word) and word not in module.bindings
+    return of_python or word in _PORTABLE
 
 
 class _Names(cst.CSTVisitor):

@@ -70,9 +70,10 @@ def _named(requirement: str) -> str:
 def _requirements(root: Path) -> Iterator[Requirement]:
     """Each requirement: its file, its line, and how it is written there."""
     for path in sorted([*root.glob("*requirements*.txt"), *root.glob("requirements/*.txt")]):
-        text = path.read_text(errors="replace")
+        text = path.read_text(errors="replace") if path.is_file() else ""
         for number, line in enumerate(text.splitlines(), 1):
-            yield path.relative_to(root).as_posix(), number, line.partition("#")[0].strip()
+            written = line.partition("#")[0].strip(" \t\\")
+            yield path.relative_to(root).as_posix(), number, written
     project = root / "pyproject.toml"
     text = project.read_text(errors="replace") if project.is_file() else ""
     for written in _of_project(text):

@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.nodes import text_of
 from service.porting.plan import STREAM, Plan
 from service.porting.program import Module, Scope
 from service.porting.values import Generated
 
 from .answers import answers
 
-_STREAMS = "Quart cuts a stream off after RESPONSE_TIMEOUT, a minute: set it, None is for ever"
+_STREAMS = "Quart cuts a stream off after RESPONSE_TIMEOUT, a minute: set it, None means no end"
 _SERVER_NAME = "with SERVER_NAME, Quart answers requests for no other host"
-_TRUSTED_HOSTS = "Quart takes no notice of TRUSTED_HOSTS: Hypercorn's server_names do the same"
+_TRUSTED_HOSTS = (
+    "Quart takes no notice of TRUSTED_HOSTS: list each host, with its port, in"
+    " Hypercorn's server_names"
+)
 
 
 def tell_of_settings(plan: Plan) -> None:
     """Report each of them once in a file."""
     modules = [module for module in plan.program.modules.values() if not module.is_test]
     for module in modules:
-        if (node := next(_named(module, "SERVER_NAME"), None)) is not None:
+        for node in _set(module, "SERVER_NAME")[:1]:
             plan.note(module, node, _SERVER_NAME)
-        if (node := next(_named(module, "TRUSTED_HOSTS"), None)) is not None:
+        for node in _set(module, "TRUSTED_HOSTS")[:1]:
             plan.hand(module, node, _TRUSTED_HOSTS)
     if not any("RESPONSE_TIMEOUT" in module.source for module in modules):
         _tell_of_streams(plan)
 
 
-def _named(module: Module, setting: str) -> Iterator[cst.CSTNode]:
-    if setting in module.source:
-        for node in m.findall(module.tree, m.Name(setting) | m.SimpleString()):
-            if isinstance(node, cst.Name) or text_of(node) == setting:
-                yield node
+def _set(module: Module, setting: str) -> Sequence[cst.CSTNode]:
+    """Where a module gives a setting its value; what only reads it may be an environment's."""
+    if setting not in module.source:
+        return ()
+    name = m.Name(setting)
+    text = m.SimpleString(m.MatchRegex(rf"""["']{setting}["']"""))
+    item = m.Subscript(slice=[m.SubscriptElement(m.Index(text))])
+    given = m.AssignTarget(name | item) | m.AnnAssign(name)
+    return m.findall(module.tree, given | m.Arg(keyword=name) | m.DictElement(text))
 
 
 def _tell_of_streams(plan: Plan) -> None:

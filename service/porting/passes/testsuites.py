@@ -12,7 +12,7 @@ from service.porting.plan import REQUEST_CONTEXTS, TESTING, Plan, paths
 
 _QUART_TAKES = {"path", "method", "headers", "json", "auth", "scheme", "root_path", "subdomain"}
 _IN_MEMORY = ":memory:"
-_ANOTHER = "peewee connects in each thread: the views, in others, find another database in memory"
+_ANOTHER = "with peewee, each thread has a database in memory of its own: use a file"
 
 
 def rewrite_testsuites(plan: Plan) -> None:
@@ -55,7 +55,7 @@ def _uses_peewee(plan: Plan) -> bool:
 
 def _tell_of_memory(plan: Plan) -> None:
     for module in plan.program.modules.values():
-        if module.is_test and _IN_MEMORY in module.source:
+        if _IN_MEMORY in module.source:
             for node in m.findall(module.tree, m.SimpleString()):
                 if isinstance(node, cst.SimpleString) and node.evaluated_value == _IN_MEMORY:
                     plan.hand(module, node, _ANOTHER)
