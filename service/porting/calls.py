@@ -68,7 +68,9 @@ _AWAITING = {
     "asyncio.wait_for",
     "anyio.run",
 }
-_AWAITING_OURS = ("service.connections.", "service.porting.runtime.run_")
+_AWAITING_OURS = tuple(
+    f"service.{of}" for of in ("connections.", "porting.runtime.run_", "porting.runtime.await_")
+)
 _NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
 """Calls that give all names of a module, or of an object."""
 _SAME_AS_ARGUMENT = {

@@ -48,6 +48,8 @@ _REDIS = {
 _PIPELINE_WAITS = {"execute", "watch", "unwatch", "reset", "immediate_execute_command"}
 _PIPELINE_AT_ONCE = {"watch", "unwatch", "immediate_execute_command"}
 """After these, a pipeline does not collect commands, but waits for each."""
+CLOSED_BY_ACLOSE = {"PubSub.close", "Pipeline.close"}
+"""What is closed before its connection; `close` is deprecated in redis.asyncio."""
 _REDIS_SYNC = {"close", "multi", "get_encoder", "get_connection_kwargs", "set_response_callback"}
 _REDIS_REFUSED = {"transaction", "monitor", "client", "from_pool", "execute_command_async"}
 
@@ -156,6 +158,8 @@ def awaits(path: str) -> bool | None:
     operator = method.startswith("__") and method != "__iter__"
     if library != "redis" or method in _REDIS_REFUSED or operator:
         return None
+    if rest in CLOSED_BY_ACLOSE:
+        return True
     if method in _REDIS_SYNC or rest in _REDIS or method == "__iter__":
         return False
     if kind == "Pipeline" and method in _PIPELINE_AT_ONCE:

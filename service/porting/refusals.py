@@ -181,7 +181,7 @@ def _refusal(idiom: Idiom, kept: Kept, site: Site, path: str) -> str:
         return f"{drivers.plain(path)} is not called here"
     if site.role == "call" and drivers.awaits(path) is None:
         return f"{drivers.plain(path)} has no asynchronous form here"
-    if kept.kind == REDIS and site.role == "call" and path.endswith(".close"):
+    if kept.kind == REDIS and site.role == "call" and drivers.plain(path) == "redis.Redis.close":
         return "it is closed before its context ends"
     return ""
 

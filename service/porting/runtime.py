@@ -148,6 +148,11 @@ def ensure_async(function: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
     return function if iscoroutinefunction(function) else run_sync(function)
 
 
+async def await_if_awaitable(value: Any) -> Any:
+    """What a value comes to, if it is an awaitable; else the value. For coroutine functions."""
+    return await value if isawaitable(value) else value
+
+
 def run_if_awaitable(run: Callable[[Awaitable[Any]], Any], result: Any) -> Any:
     """What a call gave; if that is an awaitable, what it comes to. For plain functions.
 

@@ -11,6 +11,7 @@ from quart import Quart, Response, request
 
 from service.connections import Connections, run
 from service.porting.runtime import (
+    await_if_awaitable,
     copy_current_request_context,
     ensure_async,
     make_conditional,
@@ -125,6 +126,11 @@ async def test_a_plain_function_has_what_either_kind_returns() -> None:
     async with app.app_context():
         assert await ensure_async(plain)() == [1, 2]
     assert [loop is asyncio.get_running_loop() for loop in loops] == [False, True]
+
+
+async def test_a_coroutine_function_has_what_is_there_or_comes() -> None:
+    assert await await_if_awaitable(1) == 1
+    assert await await_if_awaitable(asyncio.sleep(0, 2)) == 2
 
 
 async def test_a_thread_of_ones_own_has_the_request_that_was_copied() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import libcst as cst
 
+from service.porting.awaitables import AWAITABLE
+from service.porting.drivers import CLOSED_BY_ACLOSE, plain
 from service.porting.libraries import may_wait
 from service.porting.nodes import (
     awaited,
@@ -14,9 +16,19 @@ from service.porting.nodes import (
     dotted,
     in_a_thread,
     in_parentheses,
+    text_of,
     wrapped,
 )
-from service.porting.plan import ENSURE_ASYNC, RUN, RUN_APART, RUN_EITHER, RUNNING, RUNTIME, Plan
+from service.porting.plan import (
+    AWAIT_IF_AWAITABLE,
+    ENSURE_ASYNC,
+    RUN,
+    RUN_APART,
+    RUN_IF_AWAITABLE,
+    RUNNING,
+    RUNTIME,
+    Plan,
+)
 from service.porting.program import Block, Function, Site
 from service.porting.registration import HOOK, VIEW
 from service.porting.values import NOTHING, Object
@@ -59,14 +71,46 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     elif isinstance(node, cst.Call) and _hops(plan, site):
         edits.change(node, _through(plan, site))
     elif isinstance(node, cst.Call) and _takes_both(plan, site) and colours.needs(site):
-        edits.change(node, _run_either(edits.need(RUNNING, RUN_EITHER), edits.need(RUNTIME, RUN)))
+        edits.change(node, _run_either(plan, site))
     elif node in plan.program.looked_for:
         edits.change(node, _is_listed)
     elif isinstance(node, cst.Call) and colours.keeps_others_waiting(site):
         edits.need("asyncio")
         edits.change(node, in_a_thread)
     elif colours.needs(site) and not _is_consuming(plan, site):
-        edits.change(node, waiting(plan, site))
+        if isinstance(node, cst.Call) and any(map(_is_closed_by_aclose, site.paths)):
+            edits.change(node.func, _named_aclose)
+        if isinstance(node, cst.Call) and _asks_for_either(site):
+            edits.change(node, _awaited_if_awaitable(plan, site))
+        else:
+            edits.change(node, waiting(plan, site))
+
+
+def _named_aclose(method: cst.BaseExpression) -> cst.BaseExpression:
+    return method.with_changes(attr=cst.Name("aclose"))
+
+
+def _asks_for_either(site: Site) -> bool:
+    """Whether it is `getattr` by a name that may be of what is awaited, and of what is not."""
+    node = site.node
+    if not isinstance(node, cst.Call) or dotted(node.func) != "getattr":
+        return False
+    return bool(site.paths & AWAITABLE) and text_of(node.args[1].value) is None
+
+
+def _awaited_if_awaitable(
+    plan: Plan, site: Site
+) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
+    edits = plan.edits(site.where.module)
+    if plan.colours.is_async(plan.colours.owner(site)):
+        name = edits.need(RUNNING, AWAIT_IF_AWAITABLE)
+        return lambda node: awaited(wrapped(name, node))
+    return _run_either(plan, site)
+
+
+def _is_closed_by_aclose(path: str) -> bool:
+    library, _, method = plain(path).partition(".")
+    return library == "redis" and method in CLOSED_BY_ACLOSE
 
 
 def waiting(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
@@ -154,10 +198,12 @@ def _through(plan: Plan, site: Site) -> Callable[[cst.Call], cst.BaseExpression]
     return lambda node: awaited(node.with_changes(func=called(ensure, node.func)))
 
 
-def _run_either(run_either: str, run: str) -> Callable[[cst.Call], cst.BaseExpression]:
+def _run_either(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
     """The same in a plain function."""
+    edits = plan.edits(site.where.module)
+    run_either, run = edits.need(RUNNING, RUN_IF_AWAITABLE), edits.need(RUNTIME, RUN)
 
-    def edit(node: cst.Call) -> cst.BaseExpression:
+    def edit(node: cst.BaseExpression) -> cst.BaseExpression:
         waiting = wrapped(run_either, node)
         return waiting.with_changes(args=[cst.Arg(cst.Name(run)), *waiting.args])
 

@@ -28,13 +28,20 @@ def rewrite_deployment(plan: Plan) -> list[File]:
         before = procfile.read_text()
         after = _WSGI.sub(_hypercorn, before)
         found.append((Path("Procfile"), before, after))
-        for number, line in enumerate(after.splitlines(), start=1):
-            if _SERVER.search(line):
-                reason = f"line {number}: write a Hypercorn line with the same options"
-                plan.report.tell_of_file("Procfile", Kind.HAND, reason)
+        _tell_of_servers(plan, "Procfile", after)
+    for path in sorted(plan.program.root.glob("Dockerfile*")):
+        if path.is_file():
+            _tell_of_servers(plan, path.name, path.read_text(errors="replace"))
     if has_tests(plan):
         found.append(_pytest(plan))
     return [(path, before, after) for path, before, after in found if before != after]
+
+
+def _tell_of_servers(plan: Plan, name: str, text: str) -> None:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if _SERVER.search(line):
+            reason = "write a Hypercorn line with the same options"
+            plan.report.tell_of_file(name, Kind.HAND, reason, number)
 
 
 def _hypercorn(match: re.Match[str]) -> str:

@@ -15,15 +15,15 @@ from service.porting.report import Kind
 from .deployment import has_tests
 
 _OURS = "service"
-_SERVER = "hypercorn serves now, which service brings"
+_SERVER = "service brings Hypercorn, which serves now"
 _INSTEAD = {
-    "flask": "service takes its place, which brings Quart",
+    "flask": "service brings Quart in its place",
     "gunicorn": _SERVER,
     "uwsgi": _SERVER,
     "waitress": _SERVER,
 }
 _PSYCOPG = {"psycopg", "psycopg-binary", "psycopg2", "psycopg2-binary"}
-_ASYNCPG = "asyncpg takes its place, which service brings: remove what is left of its imports"
+_ASYNCPG = "service brings asyncpg in its place: remove the imports that are left"
 _NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 
 Requirement = tuple[str, int, str]

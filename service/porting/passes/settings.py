@@ -37,11 +37,12 @@ def _set(module: Module, setting: str) -> Sequence[cst.CSTNode]:
     """Where a module gives a setting its value; what only reads it may be an environment's."""
     if setting not in module.source:
         return ()
-    name = m.Name(setting)
+    name, value = m.Name(setting), ~m.Name("None")
     text = m.SimpleString(m.MatchRegex(rf"""["']{setting}["']"""))
     item = m.Subscript(slice=[m.SubscriptElement(m.Index(text))])
-    given = m.AssignTarget(name | item) | m.AnnAssign(name)
-    return m.findall(module.tree, given | m.Arg(keyword=name) | m.DictElement(text))
+    assigned = m.Assign([m.AssignTarget(name | item)], value) | m.AnnAssign(name, value=value)
+    given = m.Arg(value, keyword=name) | m.DictElement(text, value)
+    return [*m.findall(module.tree, assigned), *m.findall(module.tree, given)]
 
 
 def _tell_of_streams(plan: Plan) -> None:

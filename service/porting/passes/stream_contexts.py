@@ -8,13 +8,14 @@ import libcst as cst
 import libcst.matchers as m
 
 from service.porting.nodes import dotted, text_of
-from service.porting.plan import Plan
+from service.porting.plan import Plan, paths
 from service.porting.program import Function
 from service.porting.registration import TEMPLATE
 from service.porting.values import Instance
 
 _STREAMED_TEMPLATES = {"flask.stream_template", "flask.stream_template_string"}
 _METHODS = {"get", "pop", "setdefault"}
+_ASKING = m.Try() | m.Call(m.Name("hasattr")) | m.ComparisonTarget(m.In() | m.NotIn())
 
 
 def tell_of_streams(plan: Plan) -> None:
@@ -27,6 +28,19 @@ def tell_of_streams(plan: Plan) -> None:
                 if name not in put and node not in plan.idiom.reads:
                     reason = f"a stream has a g of its own, without this {name}: pass it on"
                     plan.hand(function, node, reason)
+    _tell_of_teardowns(plan)
+
+
+def _tell_of_teardowns(plan: Plan) -> None:
+    """Report what a teardown reads without asking: it runs for the context of a stream, too."""
+    for function in plan.functions() if plan.program.streamed else ():
+        by = {path for values in function.decorators for path in paths(values)}
+        if not any(path.rpartition(".")[2].startswith("teardown_") for path in by):
+            continue
+        for node, name in _read(plan, function):
+            asks = isinstance(node, cst.Attribute) and node.attr.value in _METHODS
+            if not asks and node not in plan.idiom.reads and not m.findall(function.node, _ASKING):
+                plan.hand(function, node, f"it runs after a stream, too, whose g has no {name}")
 
 
 def _called_by_streamed_templates(plan: Plan) -> set[Function]:
