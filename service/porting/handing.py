@@ -13,6 +13,7 @@ from .environment import Environment
 from .generated import pin_beside_others, taken_by
 from .implicit import IMPLICIT
 from .libraries import may_wait
+from .nodes import dotted
 from .program import Function, Site
 from .registration import (
     APP_COMMAND,
@@ -173,6 +174,8 @@ class Handing(Doubles):
         if not by:
             if not isinstance(node.decorator, cst.Name | cst.Attribute | cst.Call):
                 return values
+            if self._adds_to_generic(node, targets, env):
+                return values
             for target in targets:
                 target.pins.setdefault("its decorator is not known", node)
             return values
@@ -204,6 +207,20 @@ class Handing(Doubles):
             elif isinstance(value, Instance):
                 self._foreign_decorator(value.kind, targets, node)
         return result or values
+
+    def _adds_to_generic(
+        self, node: cst.Decorator, targets: Iterable[Function], env: Environment
+    ) -> bool:
+        """`@render.register`: whoever calls `render`, a generic function, may call this."""
+        by = node.decorator.func if isinstance(node.decorator, cst.Call) else node.decorator
+        generic, _, method = dotted(by).rpartition(".")
+        others = routines(self.look_up(env, generic))
+        if method != "register" or not others:
+            return False
+        for function in {*others, *targets}:
+            function.pins.setdefault("a generic function calls it", node)
+        self.change(env, generic, frozenset(map(Routine, targets)))
+        return True
 
     def _of_partial(self, node: cst.Decorator, by: Values) -> Values:
         """Of a decorator that, without a function, gives a partial of itself: that."""

@@ -15,7 +15,11 @@ from .cases import CASES, Case
 
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
-OTHER_REASONS = {"await_in_a_class_body", "functions_found_and_wrapped"}
+OTHER_REASONS = {
+    "await_in_a_class_body",
+    "functions_found_and_wrapped",
+    "initialized_in_a_context",
+}
 """Cases whose functions stay in threads for another reason, too, once they are ported."""
 
 SAID_ONCE = {

@@ -5,24 +5,51 @@ from __future__ import annotations
 import libcst as cst
 
 from service.porting import drivers
+from service.porting.awaitables import AWAITABLE
 from service.porting.libraries import WAITING_IN_STDLIB, may_wait_here
-from service.porting.plan import COPY_CONTEXT, Plan, paths
-from service.porting.program import Site
+from service.porting.plan import COPY_CONTEXT, RUN_APART, RUNNING, Plan, paths
+from service.porting.program import Function, Site
 
 _COPYING = {f"flask.{COPY_CONTEXT}", "contextvars.copy_context"}
+_OWN_LOOPS = {"asyncio.run", f"{RUNNING}.{RUN_APART}"}
+_ELSEWHERE = "the body of a request comes on the app's event loop alone: await it in the view"
 _WAITS = "a thread that it waits for may wait for this event loop: wait in asyncio.to_thread"
 
 
 def tell_of_blocking(plan: Plan) -> None:
     """Report what holds up the event loop in a coroutine function that stays as it is."""
+    apart = _run_apart(plan)
     for function in plan.functions():
         if not function.was_async or plan.colours.tolerates_blocking(function):
+            continue
+        if function in apart:
+            _tell_of_requests(plan, function)
             continue
         for site in plan.colours.sites(function):
             if site.role in {"call", "for"} and site.node not in plan.program.awaited:
                 what = _blocking(plan, site)
                 if what:
                     plan.hand(function, site.node, f"{what} may block the event loop")
+
+
+def _tell_of_requests(plan: Plan, function: Function) -> None:
+    """Report what waits for a request's body, whose own event loop alone hears of it."""
+    for site in plan.colours.sites(function):
+        if any(path.startswith("flask.Request.") for path in site.paths & AWAITABLE):
+            plan.hand(function, site.node, _ELSEWHERE)
+
+
+def _run_apart(plan: Plan) -> set[Function]:
+    """What runs on event loops of its own alone, where it holds nothing else up."""
+    given = {
+        arg.value
+        for site in plan.sites("call")
+        if site.paths & _OWN_LOOPS and isinstance(site.node, cst.Call)
+        for arg in site.node.args
+    }
+    calls = [(site.node in given, site.functions) for site in plan.sites("call")]
+    apart = {function for is_apart, functions in calls if is_apart for function in functions}
+    return apart - {f for is_apart, functions in calls if not is_apart for f in functions}
 
 
 def tell_of_waiting(plan: Plan) -> None:

@@ -80,16 +80,22 @@ def _declared(block: Block) -> tuple[list[str], list[str]]:
     function = block.function
     if not isinstance(function, Function):
         return [f"global {', '.join(sorted(bound))}"] if bound else [], []
-    of_module = bound & function.outer_names
-    own = sorted(bound - of_module)
-    lines = [f"global {', '.join(sorted(of_module))}"] if of_module else []
-    if own:
-        lines.append(f"nonlocal {', '.join(own)}")
     assert isinstance(function.node, cst.FunctionDef)
     rest = function.node.body.deep_remove(block.node)
     assert isinstance(rest, cst.BaseSuite)
-    known = bound_by(rest) | {*function.names, *function.keyword_only}
+    given = _names(function.node.params)
+    outside = _names(rest) | given
+    of_module = bound & function.outer_names
+    own = sorted((bound & outside) - of_module)
+    lines = [f"global {', '.join(sorted(of_module))}"] if of_module else []
+    if own:
+        lines.append(f"nonlocal {', '.join(own)}")
+    known = bound_by(rest) | given
     return lines, [name for name in own if name not in known]
+
+
+def _names(node: cst.CSTNode) -> set[str]:
+    return {name.value for name in m.findall(node, m.Name()) if isinstance(name, cst.Name)}
 
 
 def _detached(run: str, block: Block) -> Callable[[cst.With], object]:
