@@ -134,6 +134,10 @@ class Definitions(Calls):
         if bases != found.bases:
             found.bases = bases
             self.changed = True
+        for arg in node.keywords:
+            for value in self.evaluate(arg.value, env):
+                if isinstance(value, Type):
+                    found.factories |= {*self.methods(value.of, "__call__")}
         inner = Environment(found, env.where, block=env.block)
         self.suite(node.body, inner)
         if any(path.startswith("flask.views.") for path in found.external_bases()):

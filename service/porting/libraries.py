@@ -192,6 +192,10 @@ def extension(path: str) -> str | None:
     return None
 
 
+_HOLDING_ANYTHING = ("types.SimpleNamespace.", "operator.methodcaller")
+"""What calls whatever it was given, or a method of it."""
+
+
 def _waits_for_threads(path: str) -> bool:
     """Whether this waits for another thread, or for an event loop of its own."""
     library, _, rest = path.partition(".")
@@ -219,7 +223,7 @@ def may_wait(path: str) -> bool:
     library = path.partition(".")[0]
     if library == "builtins":
         return path in WAITING_IN_STDLIB
-    if _waits_for_threads(path):
+    if _waits_for_threads(path) or path.startswith(_HOLDING_ANYTHING):
         return True
     if library == "rethinkdb":
         return path.rpartition(".")[2] in _WAITING_IN_RETHINKDB

@@ -89,7 +89,7 @@ class Class(Scope):
         self.subclasses: set[Class] = set()
         self.attributes: dict[str, Values] = {}
         self.factories: set[Function] = set()
-        """Functions that make the defaults of its fields."""
+        """What is called where its objects are made: for defaults of its fields, by a metaclass."""
 
     def lineage(self) -> Iterator[Class]:
         """The class and those of the project that it inherits from."""
