@@ -13,14 +13,13 @@ import libcst as cst
 
 from .awaitables import AWAITABLE, ENTERED
 from .drivers import plain
-from .factories import makes_app
 from .idiom import Idiom
 from .implicit import IMPLICIT, reached
 from .libraries import may_wait, may_wait_entered
 from .program import Block, Function, Module, Program, Site
 from .registration import COMMAND, HOOK, VIEW
 from .together import set_up_together
-from .unseen import pin_what_is_called_unseen, unresolved
+from .unseen import pin_what_is_called_plainly, pin_what_is_called_unseen, unresolved
 from .waiting import waiting_in_tests, waits_elsewhere
 
 ENTERED_HERE = ENTERED | {"flask.testing.SessionTransaction"}
@@ -40,7 +39,6 @@ _BRIDGE = {
 }
 _BRIDGED = {*_BRIDGE, _APART}
 _OVER_THE_BRIDGE = "it waits over the bridge"
-_UNITTEST_SYNC = {"setUpClass", "tearDownClass", "setup_method", "teardown_method", "setup_class"}
 
 Owner = Function | Module | Block
 
@@ -62,7 +60,6 @@ class Colours:
         self.threaded: set[Function] = set()
         self.bridged: set[Function] = set()
         self.reasons: dict[Function, tuple[cst.CSTNode, str]] = {}
-        self.factories: set[Function] = set()
         self._held: dict[Function, tuple[cst.CSTNode, str]] = {}
         """Those that a port, or somebody, has made wait over the bridge: where, and what."""
         self._waiting = waiting_in_tests(program)
@@ -75,7 +72,8 @@ class Colours:
             self._sites[site.where].append(site)
             for function in site.functions:
                 self._callers[function].append(site)
-        self._pin_more()
+        pin_what_is_called_unseen(program)
+        pin_what_is_called_plainly(program)
         set_up_together(program)
         self._decide()
 
@@ -166,17 +164,6 @@ class Colours:
     def is_called(self, function: Function) -> bool:
         """Whether the project calls it."""
         return bool(self._callers[function])
-
-    def _pin_more(self) -> None:
-        pin_what_is_called_unseen(self.program)
-        for function in self.program.in_threads:
-            function.pins.setdefault("it is run in a thread", function.node)
-        for function in self.program.functions.values():
-            if makes_app(function):
-                self.factories.add(function)
-                function.pins.setdefault("an app factory is called without await", function.node)
-            if function.name in _UNITTEST_SYNC and function.module.is_test:
-                function.pins.setdefault(f"{function.name} cannot be async", function.node)
 
     def _decide(self) -> None:
         for function in self.program.functions.values():

@@ -1,4 +1,4 @@
-"""Functions that may be called where nobody sees it: they stay what they are."""
+"""Functions that are called where nobody sees it, or by what awaits nothing: they stay plain."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import libcst as cst
 import libcst.matchers as m
 
 from .awaitables import AWAITABLE
+from .factories import makes_app
 from .nodes import outline, text_of
 from .program import Function, Program, Site
+
+_UNITTEST_SYNC = {"setUpClass", "tearDownClass", "setup_method", "teardown_method", "setup_class"}
 
 
 def pin_what_is_called_unseen(program: Program) -> None:
@@ -27,6 +30,17 @@ def pin_what_is_called_unseen(program: Program) -> None:
         elif meant := sorted(named & {function.name, *program.kept.get(function, ())}):
             reason = f"a call of {meant[0]} that cannot be resolved may mean it"
             function.pins.setdefault(reason, function.node)
+
+
+def pin_what_is_called_plainly(program: Program) -> None:
+    """Pin who is called by what awaits nothing: a thread, a server, unittest."""
+    for function in program.in_threads:
+        function.pins.setdefault("it is run in a thread", function.node)
+    for function in program.functions.values():
+        if makes_app(function):
+            function.pins.setdefault("an app factory is called without await", function.node)
+        if function.name in _UNITTEST_SYNC and function.module.is_test:
+            function.pins.setdefault(f"{function.name} cannot be async", function.node)
 
 
 def is_awaited(function: Function) -> bool:

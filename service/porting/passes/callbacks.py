@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydoc import locate
 
+from service.porting.factories import makes_app
 from service.porting.flask_types import PROXY
 from service.porting.plan import COPY_CONTEXT, Plan
 from service.porting.program import Function
@@ -30,7 +31,8 @@ def calls_on_the_loop(plan: Plan, function: Function) -> str:
         return of
     for site in plan.sites("call"):
         owner = plan.colours.owner(site)
-        starts = plan.colours.tolerates_blocking(owner) or owner in plan.colours.factories
+        of_app = isinstance(owner, Function) and makes_app(owner)
+        starts = of_app or plan.colours.tolerates_blocking(owner)
         if function in site.escaping and starts and not site.where.module.is_test:
             for path in sorted(site.paths):
                 if path.partition(".")[0] in _LIBRARIES and path not in _HARMLESS:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.factories import makes_app
 from service.porting.nodes import awaited, body_of, dotted, statement, with_keyword, wrapped
 from service.porting.plan import RUNNING, Plan, paths
 from service.porting.program import Class, Function
@@ -79,7 +80,7 @@ def _leave_the_loop(plan: Plan, function: Function) -> None:
 def _matters(plan: Plan, function: Function) -> bool:
     if function in plan.colours.bridged or function.roles or calls_on_the_loop(plan, function):
         return True
-    if function in plan.colours.factories:
+    if makes_app(function):
         return False
     return not function.is_lambda and plan.colours.is_called(function)
 
