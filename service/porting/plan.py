@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import libcst as cst
 
@@ -68,6 +69,18 @@ class Plan:
     def sites(self, role: str) -> Iterator[Site]:
         """The sites of one role."""
         return (site for site in self.program.sites.values() if site.role == role)
+
+    def handed(self, function: Function) -> list[Site]:
+        """The calls that a function is handed to, of what is not of the project."""
+        return self._handed.get(function, [])
+
+    @cached_property
+    def _handed(self) -> dict[Function, list[Site]]:
+        found = defaultdict(list)
+        for site in self.sites("call"):
+            for function in site.escaping:
+                found[function].append(site)
+        return found
 
     def functions(self) -> Iterator[Function]:
         """All functions of the project."""

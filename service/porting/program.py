@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import libcst as cst
@@ -61,12 +62,12 @@ class Module(Scope):
         parts = parts[: len(parts) - dots + 1]
         return ".".join([*parts, name] if name else parts)
 
-    @property
+    @cached_property
     def is_of_flask(self) -> bool:
         """Whether it has to do with Flask, or has had before."""
         return "flask" in self.source or "quart" in self.source
 
-    @property
+    @cached_property
     def is_test(self) -> bool:
         """Whether pytest or unittest runs what is in here, rather than the app."""
         parts = self.path.parts

@@ -29,11 +29,11 @@ def calls_on_the_loop(plan: Plan, function: Function) -> str:
         return ""
     if (of := _inherits(function)) or (of := _decorated(function)):
         return of
-    for site in plan.sites("call"):
+    for site in plan.handed(function):
         owner = plan.colours.owner(site)
         of_app = isinstance(owner, Function) and makes_app(owner)
         starts = of_app or plan.colours.tolerates_blocking(owner)
-        if function in site.escaping and starts and not site.where.module.is_test:
+        if starts and not site.where.module.is_test:
             for path in sorted(site.paths):
                 if path.partition(".")[0] in _LIBRARIES and path not in _HARMLESS:
                     return path

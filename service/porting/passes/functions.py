@@ -62,8 +62,7 @@ def _leave_the_loop(plan: Plan, function: Function) -> None:
     if function in plan.program.in_threads or is_called_by_python(function):
         return
     edits = plan.edits(function.module)
-    called_here = any(function in site.functions for site in plan.sites("call"))
-    if called_here:
+    if plan.colours.is_called(function):
         plan.hand(function, function.node, f"templates call {function.label} on the event loop")
         return
     run_sync = edits.need("quart.utils", "run_sync")
