@@ -16,9 +16,12 @@ from service.porting.program import Block, Function, Module
 
 def detach_blocks(plan: Plan) -> None:
     """Make out the edits for the blocks that become functions of their own."""
-    for block in plan.program.blocks.values():
-        if not plan.colours.is_detached(block) or block.node.asynchronous is not None:
-            continue
+    detached = [
+        block
+        for block in plan.program.blocks.values()
+        if plan.colours.is_detached(block) and block.node.asynchronous is None
+    ]
+    for number, block in enumerate(detached):
         if _leaves(block.node) or (_returns(block.node) and not _ends_all(block)):
             plan.hand(
                 block.function, block.node, "`return`, `break` or `yield` out of an app context"
@@ -26,7 +29,7 @@ def detach_blocks(plan: Plan) -> None:
             continue
         edits = plan.edits(block.function.module)
         run = edits.need(RUNNING, RUN_APART)
-        edits.change(block.node, _detached(run, block))
+        edits.change(block.node, _detached(run, detached, number))
 
 
 def _leaves(node: cst.With) -> bool:
@@ -74,23 +77,43 @@ def bound_by(body: cst.BaseSuite) -> set[str]:
     }
 
 
-def _declared(block: Block) -> tuple[list[str], list[str]]:
-    """The line that says whose the names are that it binds; and what has to be bound before."""
+class _Without(cst.CSTTransformer):
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        super().__init__()
+        self._nodes = {block.node for block in blocks}
+
+    def leave_With(
+        self, original_node: cst.With, updated_node: cst.With
+    ) -> cst.With | cst.RemovalSentinel:
+        return cst.RemoveFromParent() if original_node in self._nodes else updated_node
+
+
+def _rest(function: cst.FunctionDef, blocks: Sequence[Block]) -> cst.BaseSuite:
+    """The body of a function without these blocks."""
+    rest = function.body.visit(_Without(blocks))
+    assert isinstance(rest, cst.BaseSuite)
+    return rest
+
+
+def _declared(blocks: Sequence[Block], number: int) -> tuple[list[str], list[str]]:
+    """The line that says whose the names are that a block binds; and what none has bound before."""
+    block = blocks[number]
     bound = bound_by(block.node.body)
     function = block.function
     if not isinstance(function, Function):
         return [f"global {', '.join(sorted(bound))}"] if bound else [], []
     assert isinstance(function.node, cst.FunctionDef)
-    rest = function.node.body.deep_remove(block.node)
-    assert isinstance(rest, cst.BaseSuite)
     given = _names(function.node.params)
-    outside = _names(rest) | given
+    outside = _names(_rest(function.node, [block])) | given
     of_module = bound & function.outer_names
     own = sorted((bound & outside) - of_module)
     lines = [f"global {', '.join(sorted(of_module))}"] if of_module else []
     if own:
         lines.append(f"nonlocal {', '.join(own)}")
-    known = bound_by(rest) | given
+    known = bound_by(_rest(function.node, blocks)) | given
+    for other in blocks[:number]:
+        if other.function is function:
+            known |= bound_by(other.node.body)
     return lines, [name for name in own if name not in known]
 
 
@@ -98,11 +121,12 @@ def _names(node: cst.CSTNode) -> set[str]:
     return {name.value for name in m.findall(node, m.Name()) if isinstance(name, cst.Name)}
 
 
-def _detached(run: str, block: Block) -> Callable[[cst.With], object]:
+def _detached(run: str, blocks: Sequence[Block], number: int) -> Callable[[cst.With], object]:
+    block = blocks[number]
     function = block.function
     of_module = isinstance(function, Module)
     is_first = isinstance(function, Function) and _body(function)[0] is block.node
-    lines, unbound = _declared(block)
+    lines, unbound = _declared(blocks, number)
     call = f"return {run}(in_context())" if _returns(block.node) else f"{run}(in_context())"
 
     def edit(node: cst.With) -> object:
