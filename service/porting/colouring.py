@@ -300,6 +300,11 @@ class Colours:
         made = function.is_generator and function not in site.escaping
         return made and site.role == "call" and not self._is_consumed(site)
 
+    def takes_a_thread(self, site: Site) -> bool:
+        """Whether a call there waits over the bridge, which the event loop cannot."""
+        taken = self._is_consumed(site)
+        return any(f in self.bridged and (taken or not f.is_generator) for f in site.functions)
+
     def _is_consumed(self, site: Site) -> bool:
         return isinstance(site.node, cst.Call) and any(
             arg.value in self.program.consumed for arg in site.node.args
@@ -321,9 +326,7 @@ class Colours:
                 if not isinstance(owner, Function) or owner in self.bridged:
                     continue
                 if owner not in self.threaded and self.can_be_async(owner):
-                    if site.role != IMPLICIT and any(
-                        f in self.bridged and not f.is_generator for f in site.functions
-                    ):
+                    if site.role != IMPLICIT and self.takes_a_thread(site):
                         self._hopping.add(owner)
                     continue
                 apart = owner.module.is_test  # and holds up nothing but a test

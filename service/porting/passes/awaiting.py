@@ -33,6 +33,8 @@ from service.porting.program import Block, Function, Site
 from service.porting.registration import HOOK, VIEW
 from service.porting.values import NOTHING, Object
 
+_MEANWHILE = "what it goes through waits over the bridge, which the event loop cannot"
+
 
 def await_calls(plan: Plan) -> None:
     """Make out the edits for calls, attributes, `with` and `for`."""
@@ -43,6 +45,8 @@ def await_calls(plan: Plan) -> None:
             _call_or_attribute(plan, site)
         elif site.role == "for" and plan.colours.needs(site):
             _loop(plan, site)
+        elif plan.colours.is_async(plan.colours.owner(site)) and _waits_meanwhile(plan, site):
+            plan.hand(site.where, site.node, _MEANWHILE)
     _with_blocks(plan)
     for node, function in plan.program.consumed.items():
         if plan.colours.is_async(function):
@@ -171,9 +175,7 @@ def _hops(plan: Plan, site: Site) -> bool:
         return True
     if "flask.async_function" in site.paths or _takes_both(plan, site):
         return True
-    return any(function in plan.colours.bridged for function in site.functions) and not any(
-        function.is_generator for function in site.functions
-    )
+    return plan.colours.takes_a_thread(site)
 
 
 def _takes_both(plan: Plan, site: Site) -> bool:
@@ -235,6 +237,12 @@ def _loop(plan: Plan, site: Site) -> None:
         return
     if isinstance(node, cst.For | cst.CompFor) and node.asynchronous is None:
         edits.change(node, _asynchronous)
+
+
+def _waits_meanwhile(plan: Plan, site: Site) -> bool:
+    """Whether `for` or `with` goes through a generator that waits over the bridge."""
+    generators = {function for function in site.functions if function.is_generator}
+    return site.role in {"for", "with"} and not generators.isdisjoint(plan.colours.bridged)
 
 
 def _asynchronous(node: cst.CSTNode) -> cst.CSTNode:
