@@ -26,7 +26,6 @@ SAID_ONCE = {
     "connection_entries",
     "doubles_in_tests",
     "middleware",
-    "server",
     "sql_errors",
     "sqlite_quotes",
 }
