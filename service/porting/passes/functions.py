@@ -233,18 +233,15 @@ def _with_context(call: cst.Call) -> cst.Call:
 
 
 def _unittest(plan: Plan) -> None:
-    classes = [
-        of for of in plan.program.classes.values() if "unittest.TestCase" in _unittest_bases(of)
-    ]
+    awaiting = {function.owner for function in plan.colours.asynchronous}
     concerned: set[Class] = set()
-    for of in classes:
-        for function in plan.colours.asynchronous:
-            if function.owner is of:
-                concerned |= set(of.lineage())
-    for of in classes:
-        if concerned & set(of.lineage()):
-            _base_class(plan, of)
-            _setup(plan, of, classes)
+    for of in plan.program.classes.values():
+        is_test = "unittest.TestCase" in _unittest_bases(of)
+        if is_test and not awaiting.isdisjoint(of.lineage()):
+            concerned.update(of.lineage())
+    for of in concerned:
+        _base_class(plan, of)
+        _setup(plan, of, concerned)
 
 
 def _unittest_bases(of: Class) -> set[str]:
@@ -264,7 +261,7 @@ def _base_class(plan: Plan, of: Class) -> None:
             edits.change(written, _to(name))
 
 
-def _setup(plan: Plan, of: Class, classes: list[Class]) -> None:
+def _setup(plan: Plan, of: Class, classes: set[Class]) -> None:
     edits = plan.edits(of.module)
     for old, new in _UNITTEST.items():
         for value in of.bindings.get(old, frozenset()):
