@@ -10,14 +10,14 @@ import libcst as cst
 import libcst.matchers as m
 
 from service.porting.nodes import awaited, called, dotted, statement, with_keyword
-from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan
+from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan, paths
 from service.porting.program import Function, Module, Site
-from service.porting.values import Type
+from service.porting.values import NOTHING, Type
 
 from .entries import apps_made, names_read
 
 _FLASK = "flask.Flask"
-_OF_A_RESPONSE = m.Attribute(value=~m.Call(func=m.Name("super")))
+_OF_AN_OBJECT = m.Attribute(value=~m.Call(func=m.Name("super")))
 _AS_PROGRAM = m.If(test=m.Comparison(left=m.Name("__name__")))
 _GIVING = m.AssignTarget() | m.AnnAssign() | m.For()
 _NAMING = m.AsName() | m.ImportAlias()
@@ -62,7 +62,7 @@ def _call(plan: Plan, site: Site) -> None:
             plan.hand(
                 site.where, node, "ensure_async returns a coroutine function: await its calls"
             )
-    if "flask.Response.make_conditional" in site.paths and m.matches(node.func, _OF_A_RESPONSE):
+    if "flask.Response.make_conditional" in site.paths and _is_of_a_response(plan, node.func):
         edits.change(node, _as_function(edits.need(RUNNING, "make_conditional")))
     if "flask.Flask.run" in site.paths:
         _tell_of_running(plan, site, node)
@@ -94,6 +94,12 @@ def _opened(of: str) -> Callable[[cst.Call], cst.BaseExpression]:
         return cst.Call(cst.Name("open"), [cst.Arg(path), *mode])
 
     return edit
+
+
+def _is_of_a_response(plan: Plan, method: cst.BaseExpression) -> bool:
+    """Whether a method is called of a response, and not of its class, or of the runtime."""
+    of = plan.program.values.get(method, NOTHING)
+    return m.matches(method, _OF_AN_OBJECT) and not paths(of)
 
 
 def _as_function(name: str) -> Callable[[cst.Call], cst.Call]:

@@ -21,6 +21,8 @@ def rewrite_streams(plan: Plan) -> None:
         node = site.node
         if _PATH not in site.paths or not isinstance(node, cst.Call):
             continue
+        if isinstance(node.func, cst.Attribute) and not _is_of_flask(plan, node.func):
+            continue  # it is the runtime's already
         edits = plan.edits(site.where.module)
         if site.where.module not in plain:
             if isinstance(node.args[0].value, cst.Call):
@@ -31,9 +33,15 @@ def rewrite_streams(plan: Plan) -> None:
     for function in plan.functions():
         if function.module in plain and isinstance(function.node, cst.FunctionDef):
             for decorator in function.node.decorators:
-                if dotted(decorator.decorator) in {_PATH, f"quart.{STREAM}"}:
+                written = decorator.decorator
+                if _is_of_flask(plan, written) and dotted(written).endswith(f".{STREAM}"):
                     name = plan.edits(function.module).need(RUNNING, STREAM)
-                    plan.edits(function.module).change(decorator.decorator, _named(name))
+                    plan.edits(function.module).change(written, _named(name))
+
+
+def _is_of_flask(plan: Plan, node: cst.BaseExpression) -> bool:
+    """Whether it is read from the package itself, by whichever name."""
+    return External("flask") in plan.program.values.get(node, frozenset())
 
 
 def streaming_plainly(plan: Plan) -> set[Module]:
