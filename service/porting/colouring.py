@@ -121,8 +121,10 @@ class Colours:
     def _calls_async(self, site: Site) -> bool:
         if site.role == "call" and all(function.was_async for function in site.functions):
             return False  # Whoever wrote the call may have made a task of it.
-        asynchronous = (self.asynchronous, self._always)
-        return any(not site.functions.isdisjoint(functions) for functions in asynchronous)
+        return any(
+            COMMAND not in each.roles and (each in self.asynchronous or each in self._always)
+            for each in site.functions
+        )
 
     def is_mixed(self, site: Site) -> bool:
         """Whether a call may reach coroutine functions and plain ones."""

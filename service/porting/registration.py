@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .program import Function
+from .values import External
 
 _CALLED = "()"
 
@@ -45,6 +46,7 @@ _ROLES = {
     "flask.Blueprint.cli.command": COMMAND,
     "flask.Blueprint.cli.group": COMMAND,
     "flask.cli.AppGroup.command": COMMAND,
+    "flask.cli.AppGroup.group": COMMAND,
     "click.command": COMMAND,
     "click.group": COMMAND,
     "pytest.fixture": FIXTURE,
@@ -104,6 +106,15 @@ def role_of(path: str) -> str | None:
     if name in {"command", "group"} and owner.startswith("click."):
         return COMMAND
     return None
+
+
+def group_of(function: Function) -> str:
+    """The class of the group of commands that its decorators make of it; empty if they do not."""
+    for value in [value for by in function.decorators for value in by]:
+        path = value.path.removesuffix(_CALLED) if isinstance(value, External) else ""
+        if path.endswith(".group"):
+            return "click.Group" if path.startswith("click.") else "flask.cli.AppGroup"
+    return ""
 
 
 def is_of_error_handlers(path: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.nodes import awaited, called, dotted, statement, with_keyword
+from service.porting.nodes import awaited, beside, called, dotted, statement, with_keyword
 from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan, paths
 from service.porting.program import Function, Module, Site
 from service.porting.values import NOTHING, Type
@@ -195,13 +195,11 @@ def _configured(
     plan: Plan, module: Module, line: cst.SimpleStatementLine, app: str
 ) -> cst.BaseStatement | cst.SimpleStatementLine:
     """The last statement beside `line` that the app's configuration, or an entry, depends on."""
-    finder = _Beside(line)
-    module.tree.visit(finder)
     entries = [cst.parse_expression(entry) for entry in plan.entries.values()]
     needed = {name for entry in entries for name in names_read(entry)}
     after = False
     last: cst.BaseStatement | cst.SimpleStatementLine = line
-    for statement_ in finder.found:
+    for statement_ in beside(module.tree, line):
         if m.matches(statement_, _AS_PROGRAM):
             break  # it may serve there
         after = after or statement_ is line
@@ -225,23 +223,6 @@ def _bound(node: cst.CSTNode) -> set[str]:
     targets = [each.target for each in m.findall(node, _GIVING)]  # type: ignore[attr-defined]
     names = [each.name for each in m.findall(node, _NAMING)]  # type: ignore[attr-defined]
     return {name for each in (*targets, *names) for name in names_read(each)}
-
-
-class _Beside(cst.CSTVisitor):
-    """The statements of the block that a statement is in."""
-
-    def __init__(self, line: cst.SimpleStatementLine) -> None:
-        super().__init__()
-        self.line = line
-        self.found: list[cst.BaseStatement | cst.SimpleStatementLine] = []
-
-    def visit_IndentedBlock(self, node: cst.IndentedBlock) -> None:
-        if any(each is self.line for each in node.body):
-            self.found = list(node.body)
-
-    def visit_Module(self, node: cst.Module) -> None:
-        if any(each is self.line for each in node.body):
-            self.found = list(node.body)
 
 
 def _target(site: Site, line: cst.SimpleStatementLine) -> str | None:

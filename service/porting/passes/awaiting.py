@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import libcst as cst
 
@@ -14,7 +15,7 @@ from service.porting.nodes import (
     body_of,
     called,
     dotted,
-    in_a_thread,
+    handed_to,
     in_parentheses,
     text_of,
     wrapped,
@@ -30,9 +31,10 @@ from service.porting.plan import (
     Plan,
 )
 from service.porting.program import Block, Function, Site
-from service.porting.registration import HOOK, VIEW
+from service.porting.registration import COMMAND, HOOK, VIEW
 from service.porting.values import NOTHING, Object
 
+_COMMAND_LINES = {"flask.Flask.cli", "flask.Flask.cli.main"}
 _MEANWHILE = "what it goes through waits over the bridge, which the event loop cannot"
 
 
@@ -68,7 +70,9 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     if node in speaking and node in plan.idiom.awaited:
         return  # its new form waits inside of it
     edits = plan.edits(site.where.module)
-    if isinstance(node, cst.Call) and site.gathers and node in plan.idiom.awaited:
+    if isinstance(node, cst.Call) and _runs_commands(plan, site):
+        edits.change(node, partial(handed_to, edits.need(RUNNING, "call_commands")))
+    elif isinstance(node, cst.Call) and site.gathers and node in plan.idiom.awaited:
         edits.change(node, _made_list)
     elif isinstance(node, cst.Attribute) and _hops(plan, site):
         edits.change(node, _read_elsewhere(edits.need(RUNNING, ENSURE_ASYNC)))
@@ -80,7 +84,7 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
         edits.change(node, _is_listed)
     elif isinstance(node, cst.Call) and colours.keeps_others_waiting(site):
         edits.need("asyncio")
-        edits.change(node, in_a_thread)
+        edits.change(node, partial(handed_to, "asyncio.to_thread"))
     elif colours.needs(site) and not _is_consuming(plan, site):
         if isinstance(node, cst.Call) and any(map(_is_closed_by_aclose, site.paths)):
             edits.change(node.func, _named_aclose)
@@ -88,6 +92,13 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
             edits.change(node, _awaited_if_awaitable(plan, site))
         else:
             edits.change(node, waiting(plan, site))
+
+
+def _runs_commands(plan: Plan, site: Site) -> bool:
+    """Whether a coroutine function calls commands: each has an event loop of its own."""
+    commands = any(COMMAND in function.roles for function in site.functions)
+    can_await = plan.colours.is_async(plan.colours.owner(site))
+    return can_await and (commands or not site.paths.isdisjoint(_COMMAND_LINES))
 
 
 def _named_aclose(method: cst.BaseExpression) -> cst.BaseExpression:
