@@ -9,6 +9,7 @@ from pathlib import Path
 
 import libcst as cst
 
+from .templates import Templates
 from .values import NOTHING, Value, Values, merged
 
 
@@ -315,8 +316,7 @@ class Program:
     """What each `except` catches."""
     kept: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Functions that containers and attributes hold, and the names of the attributes."""
-    template_words: set[str] = field(default_factory=set)
-    """The names in the expressions of templates."""
+    templates: Templates = field(default_factory=lambda: Templates({}, ()))
     read_by_templates: set[Function] = field(default_factory=set)
     """Functions of the proxies that templates are given."""
     in_threads: set[Function] = field(default_factory=set)
