@@ -328,6 +328,11 @@ class Program:
     unparsed: list[tuple[Path, int, str]] = field(default_factory=list)
     fixtures: dict[str, list[Function]] = field(default_factory=lambda: defaultdict(list))
 
+    @property
+    def is_of_flask(self) -> bool:
+        """Whether any of its modules has to do with Flask, or has had before."""
+        return any(module.is_of_flask for module in self.modules.values())
+
     def module_at(self, name: str) -> Module | None:
         """The module of this dotted name, if it is of the project."""
         return self.modules.get(name)

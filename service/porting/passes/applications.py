@@ -53,7 +53,7 @@ def _call(plan: Plan, site: Site) -> None:
             edits.need("os")
             edits.change(node, _opened(of))
     if site.paths & {"flask.Flask.ensure_sync"} and isinstance(node.func, cst.Attribute):
-        edits.change(node.func.attr, lambda old: cst.Name("ensure_async"))
+        edits.rename(node.func.attr, "ensure_async")
         at_once = any(
             isinstance(each.node, cst.Call) and each.node.func is node
             for each in plan.sites("call")
@@ -69,7 +69,7 @@ def _call(plan: Plan, site: Site) -> None:
     can_await = plan.colours.is_async(plan.colours.owner(site))
     rendering = can_await and "jinja2.Template.render" in site.paths
     if rendering and isinstance(node.func, cst.Attribute):
-        edits.change(node.func.attr, lambda old: cst.Name("render_async"))
+        edits.rename(node.func.attr, "render_async")
         edits.change(node, awaited)
     if "sqlite3.connect" in site.paths:
         _share_between_threads(plan, site, node)

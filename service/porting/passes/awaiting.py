@@ -91,7 +91,7 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
         if isinstance(node, cst.Call) and _asks_for_either(site):
             edits.change(node, _awaited_if_awaitable(plan, site))
         else:
-            edits.change(node, waiting(plan, site))
+            edits.change(node, waited_for(plan, site))
 
 
 def _runs_commands(plan: Plan, site: Site) -> bool:
@@ -128,7 +128,7 @@ def _is_closed_by_aclose(path: str) -> bool:
     return library == "redis" and method in CLOSED_BY_ACLOSE
 
 
-def waiting(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
+def waited_for(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
     """What makes an awaitable expression at this site wait."""
     owner = plan.colours.owner(site)
     if plan.colours.is_async(owner):
@@ -217,8 +217,8 @@ def _run_either(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.Ba
     run_either, run = edits.need(RUNNING, RUN_IF_AWAITABLE), edits.need(RUNTIME, RUN)
 
     def edit(node: cst.BaseExpression) -> cst.BaseExpression:
-        waiting = wrapped(run_either, node)
-        return waiting.with_changes(args=[cst.Arg(cst.Name(run)), *waiting.args])
+        call = wrapped(run_either, node)
+        return call.with_changes(args=[cst.Arg(cst.Name(run)), *call.args])
 
     return edit
 

@@ -109,10 +109,9 @@ def _of_function(plan: Plan, double: Double) -> None:
         return
     if isinstance(node, cst.Call) and any(_is_plain_mock(path) for path in paths):
         if isinstance(node.func, cst.Attribute):
-            edits.change(node.func.attr, lambda old: cst.Name("AsyncMock"))
+            edits.rename(node.func.attr, "AsyncMock")
         else:
-            name = edits.need("unittest.mock", "AsyncMock")
-            edits.change(node.func, lambda old: cst.Name(name))
+            edits.rename(node.func, edits.need("unittest.mock", "AsyncMock"))
         return
     wrapper = edits.need(TESTING, _WRAPPER)
     edits.change(node, lambda old: wrapped(wrapper, old))

@@ -126,9 +126,9 @@ def _rename_last(plan: Plan, function: Function, decorator: cst.Decorator) -> No
     written = decorator.decorator
     if isinstance(written, cst.Name):
         name = edits.need("contextlib", "asynccontextmanager")
-        edits.change(written, lambda old: cst.Name(name))
+        edits.rename(written, name)
     elif isinstance(written, cst.Attribute):
-        edits.change(written.attr, lambda old: cst.Name("asynccontextmanager"))
+        edits.rename(written.attr, "asynccontextmanager")
 
 
 def _command(plan: Plan, function: Function) -> None:
@@ -255,10 +255,10 @@ def _base_class(plan: Plan, of: Class) -> None:
         if dotted(written).rpartition(".")[2] != "TestCase":
             continue
         if isinstance(written, cst.Attribute):
-            edits.change(written.attr, lambda old: cst.Name("IsolatedAsyncioTestCase"))
+            edits.rename(written.attr, "IsolatedAsyncioTestCase")
         elif "unittest.TestCase" in paths(of.module.bindings.get("TestCase", frozenset())):
             name = edits.need("unittest", "IsolatedAsyncioTestCase")
-            edits.change(written, _to(name))
+            edits.rename(written, name)
 
 
 def _setup(plan: Plan, of: Class, classes: set[Class]) -> None:
@@ -269,7 +269,7 @@ def _setup(plan: Plan, of: Class, classes: set[Class]) -> None:
             if not isinstance(function, Function) or function not in plan.colours.asynchronous:
                 continue
             assert isinstance(function.node, cst.FunctionDef)
-            edits.change(function.node.name, _to(new))
+            edits.rename(function.node.name, new)
             for call in m.findall(function.node, m.Call(func=m.Attribute(attr=m.Name(old)))):
                 assert isinstance(call, cst.Call)
                 assert isinstance(call.func, cst.Attribute)
@@ -277,9 +277,5 @@ def _setup(plan: Plan, of: Class, classes: set[Class]) -> None:
                 reached = site.functions if site is not None else set()
                 above = m.matches(call.func.value, m.Call(func=m.Name("super")))
                 if above or any(each.owner in classes for each in reached):
-                    edits.change(call.func.attr, _to(new))
+                    edits.rename(call.func.attr, new)
                     edits.change(call, awaited)
-
-
-def _to(name: str) -> Callable[[cst.CSTNode], cst.Name]:
-    return lambda old: cst.Name(name)

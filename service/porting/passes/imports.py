@@ -135,13 +135,11 @@ class _Imports(cst.CSTVisitor):
         if not paths(values) & {"flask", "flask.testing"}:
             return
         if node.attr.value == COPY_CONTEXT:
-            name = self.edits.need(RUNNING, COPY_CONTEXT)
-            self.edits.change(node, _to(cst.Name(name)))
+            self.edits.rename(node, self.edits.need(RUNNING, COPY_CONTEXT))
         elif node.attr.value in RENAMED:
-            self.edits.change(node.attr, _named(RENAMED[node.attr.value]))
+            self.edits.rename(node.attr, RENAMED[node.attr.value])
         elif node.attr.value in _SENDING and "flask" in self.module.source:
-            name = self.edits.need(*_SENDING[node.attr.value])
-            self.edits.change(node, _to(cst.Name(name)))
+            self.edits.rename(node, self.edits.need(*_SENDING[node.attr.value]))
 
     def _tell_extension(self, node: cst.CSTNode, name: str) -> None:
         found = extension(name)
@@ -152,10 +150,6 @@ class _Imports(cst.CSTVisitor):
             return
         instead = EXTENSIONS.get(found, "nothing known")
         self.plan.hand(self.module, node, f"{found} is for Flask; instead: {instead}")
-
-
-def _named(name: str) -> Callable[[cst.Name], cst.Name]:
-    return lambda old: old.with_changes(value=name)
 
 
 def _to(node: cst.CSTNode) -> Callable[[cst.CSTNode], cst.CSTNode]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import libcst as cst
 
 from service.porting.nodes import dotted
@@ -29,14 +27,14 @@ def rewrite_streams(plan: Plan) -> None:
                 edits.change(node, _called_after)
         elif isinstance(node.func, cst.Attribute):
             name = edits.need(RUNNING, STREAM)
-            edits.change(node.func, _named(name))
+            edits.rename(node.func, name)
     for function in plan.functions():
         if function.module in plain and isinstance(function.node, cst.FunctionDef):
             for decorator in function.node.decorators:
                 written = decorator.decorator
                 if _is_of_flask(plan, written) and dotted(written).endswith(f".{STREAM}"):
                     name = plan.edits(function.module).need(RUNNING, STREAM)
-                    plan.edits(function.module).change(written, _named(name))
+                    plan.edits(function.module).rename(written, name)
 
 
 def _is_of_flask(plan: Plan, node: cst.BaseExpression) -> bool:
@@ -72,10 +70,6 @@ def _is_async(plan: Plan, site: Site) -> bool:
     return bool(functions | routines(values)) and all(
         plan.colours.is_async(function) for function in functions | routines(values)
     )
-
-
-def _named(name: str) -> Callable[[cst.CSTNode], cst.Name]:
-    return lambda old: cst.Name(name)
 
 
 def _called_after(node: cst.Call) -> cst.BaseExpression:
