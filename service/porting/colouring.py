@@ -12,6 +12,7 @@ from collections import defaultdict
 import libcst as cst
 
 from .awaitables import AWAITABLE, ENTERED
+from .commands import invoking_commands
 from .drivers import plain
 from .idiom import Idiom
 from .implicit import IMPLICIT, reached
@@ -65,8 +66,8 @@ class Colours:
         """Those that a port, or somebody, has made wait over the bridge: where, and what."""
         self._waiting_for_threads = waiting_in_tests(program)
         self._always = {each for each in program.functions.values() if each.was_async}
-        self._hopping: set[Function] = set()
-        """Those in tests and commands that call a bridged function, which takes a thread."""
+        self._hopping = invoking_commands(program)
+        """Those in tests and commands that call bridged functions, or commands: in a thread."""
         self._sites: dict[Function | Module, list[Site]] = defaultdict(list)
         self._callers: dict[Function, list[Site]] = defaultdict(list)
         for site in program.sites.values():

@@ -15,6 +15,8 @@ CALLBACK = "callback"
 ON_THE_LOOP = "callback on the event loop"
 COMMAND = "command"
 APP_COMMAND = "command of the app"
+OF_THE_APP = "click.AppGroup"
+"""What stands for a group of click's that is added to the commands of the app."""
 FIXTURE = "fixture"
 TEST = "test"
 CONTEXT_MANAGER = "context manager"
@@ -113,7 +115,9 @@ def group_of(function: Function) -> str:
     for value in [value for by in function.decorators for value in by]:
         path = value.path.removesuffix(_CALLED) if isinstance(value, External) else ""
         if path.endswith(".group"):
-            return "click.Group" if path.startswith("click.") else "flask.cli.AppGroup"
+            if not path.startswith("click."):
+                return "flask.cli.AppGroup"
+            return OF_THE_APP if APP_COMMAND in function.roles else "click.Group"
     return ""
 
 

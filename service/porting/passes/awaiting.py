@@ -8,6 +8,7 @@ from functools import partial
 import libcst as cst
 
 from service.porting.awaitables import AWAITABLE
+from service.porting.commands import calls_commands, invokes_commands
 from service.porting.drivers import CLOSED_BY_ACLOSE, plain
 from service.porting.libraries import may_wait
 from service.porting.nodes import (
@@ -31,10 +32,9 @@ from service.porting.plan import (
     Plan,
 )
 from service.porting.program import Block, Function, Site
-from service.porting.registration import COMMAND, HOOK, VIEW
+from service.porting.registration import HOOK, VIEW
 from service.porting.values import NOTHING, Object
 
-_COMMAND_LINES = {"flask.Flask.cli", "flask.Flask.cli.main"}
 _MEANWHILE = "what it goes through waits over the bridge, which the event loop cannot"
 
 
@@ -70,7 +70,8 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     if node in speaking and node in plan.idiom.awaited:
         return  # its new form waits inside of it
     edits = plan.edits(site.where.module)
-    if isinstance(node, cst.Call) and _runs_commands(plan, site):
+    can_await = colours.is_async(colours.owner(site))
+    if isinstance(node, cst.Call) and can_await and calls_commands(site):
         edits.change(node, partial(handed_to, edits.need(RUNNING, "call_commands")))
     elif isinstance(node, cst.Call) and site.gathers and node in plan.idiom.awaited:
         edits.change(node, _made_list)
@@ -82,7 +83,9 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
         edits.change(node, _run_either(plan, site))
     elif node in plan.program.looked_for:
         edits.change(node, _is_listed)
-    elif isinstance(node, cst.Call) and colours.keeps_others_waiting(site):
+    elif isinstance(node, cst.Call) and (
+        colours.keeps_others_waiting(site) or (can_await and invokes_commands(site))
+    ):
         edits.need("asyncio")
         edits.change(node, partial(handed_to, "asyncio.to_thread"))
     elif colours.needs(site) and not _is_consuming(plan, site):
@@ -92,13 +95,6 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
             edits.change(node, _awaited_if_awaitable(plan, site))
         else:
             edits.change(node, waited_for(plan, site))
-
-
-def _runs_commands(plan: Plan, site: Site) -> bool:
-    """Whether a coroutine function calls commands: each has an event loop of its own."""
-    commands = any(COMMAND in function.roles for function in site.functions)
-    can_await = plan.colours.is_async(plan.colours.owner(site))
-    return can_await and (commands or not site.paths.isdisjoint(_COMMAND_LINES))
 
 
 def _named_aclose(method: cst.BaseExpression) -> cst.BaseExpression:

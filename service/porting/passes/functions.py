@@ -7,6 +7,7 @@ from collections.abc import Callable
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.commands import WITH_APPCONTEXT, has_context
 from service.porting.factories import makes_app
 from service.porting.nodes import awaited, body_of, dotted, statement, with_keyword, wrapped
 from service.porting.plan import RUNNING, Plan, paths
@@ -25,8 +26,7 @@ from .blocks import bound_by
 from .callbacks import calls_on_the_loop, is_called_by_python
 
 _UNITTEST = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown"}
-_REMOVED = {"flask.cli.with_appcontext"}
-_IN_CONTEXT = {*_REMOVED, "flask.cli.pass_script_info"}
+_IN_CONTEXT = {WITH_APPCONTEXT, "flask.cli.pass_script_info"}
 
 
 def define_functions(plan: Plan) -> None:
@@ -137,11 +137,11 @@ def _command(plan: Plan, function: Function) -> None:
     edits.need("asyncio")
     node = function.node
     assert isinstance(node, cst.FunctionDef)
-    in_context = _has_context(function)
+    in_context = has_context(function)
     removed = [
         decorator
         for decorator, values in zip(reversed(node.decorators), function.decorators, strict=True)
-        if paths(values) & _REMOVED
+        if WITH_APPCONTEXT in paths(values)
     ]
     script_info = edits.need("quart.cli", "pass_script_info") if in_context else None
 
@@ -197,15 +197,6 @@ def _in_context(rest: list[cst.BaseStatement]) -> cst.IndentedBlock:
     return cst.IndentedBlock([around.with_changes(body=cst.IndentedBlock(rest))])
 
 
-def _has_context(function: Function) -> bool:
-    """Whether Flask runs the command in an app context."""
-    return APP_COMMAND in function.roles or any(
-        path in _REMOVED or ".cli.command" in path or "AppGroup.command" in path
-        for values in function.decorators
-        for path in paths(values)
-    )
-
-
 def _keep_context(plan: Plan, function: Function) -> None:
     """Flask's `app.cli.command` enters the app context by itself; Quart's has to be told."""
     node = function.node
@@ -218,7 +209,7 @@ def _keep_context(plan: Plan, function: Function) -> None:
         edits.change(node, lambda old: old.with_changes(decorators=[*old.decorators, added]))
     for decorator, values in zip(reversed(node.decorators), function.decorators, strict=True):
         found = paths(values)
-        if not any(".cli.command" in path or "AppGroup.command" in path for path in found):
+        if not any(".cli.command" in path or ".cli.AppGroup.command" in path for path in found):
             continue
         call = decorator.decorator
         if not isinstance(call, cst.Call) or any(
