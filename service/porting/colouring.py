@@ -263,7 +263,7 @@ class Colours:
                     if self.owner(site) is function and self._has_to_wait(function, site):
                         reason = next(iter(function.pins), _OVER_THE_BRIDGE)
                         self._keep(function, site.node, reason)
-                        for gone_through in site.functions if site.role in {"with", "for"} else ():
+                        for gone_through in self._gone_through(site):
                             reason = f"{function.label}, which stays in a thread, goes through it"
                             self._keep(gone_through, site.node, reason)
         for site in self.program.sites.values():
@@ -287,12 +287,14 @@ class Colours:
 
     def _has_to_wait(self, function: Function, site: Site) -> bool:
         """Whether it waits, without `await`: after a port, over the bridge already."""
-        given = site.role in {"with", "for"} or site.through_parameter
-        known = bool(site.paths & _WAITING_OVER_THE_BRIDGE) or (
-            given and not self._held.keys().isdisjoint(site.functions)
-        )
-        stays = bool(function.pins) or function in self.threaded
-        return self.needs(site) or (stays and known)
+        given = site.functions if site.through_parameter else self._gone_through(site)
+        known = site.paths & _WAITING_OVER_THE_BRIDGE or given & self._held.keys()
+        stays = function.pins or function in self.threaded
+        return self.needs(site) or bool(stays and known)
+
+    def _gone_through(self, site: Site) -> set[Function]:
+        """The generator functions that run while what they are called for does."""
+        return site.functions if site.role in {"with", "for"} else self._consumed(site)
 
     def is_lazy(self, site: Site, function: Function) -> bool:
         """Whether calling a generator function runs nothing of it yet."""
