@@ -26,6 +26,12 @@ from .blocks import bound_by
 from .callbacks import calls_on_the_loop, is_called_by_python
 
 _UNITTEST = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown"}
+_TEST_CASES = {
+    f"unittest.{module}{name}"
+    for module in ("", "async_case.", "case.")
+    for name in ("TestCase", "IsolatedAsyncioTestCase")
+}
+_IN_TESTS = "move it to a file that is named as one of tests"
 _IN_CONTEXT = {WITH_APPCONTEXT, "flask.cli.pass_script_info"}
 
 
@@ -225,18 +231,20 @@ def _with_context(call: cst.Call) -> cst.Call:
 
 def _unittest(plan: Plan) -> None:
     awaiting = {function.owner for function in plan.colours.asynchronous}
+    tests: set[Class] = set()
     concerned: set[Class] = set()
     for of in plan.program.classes.values():
-        is_test = "unittest.TestCase" in _unittest_bases(of)
-        if is_test and not awaiting.isdisjoint(of.lineage()):
-            concerned.update(of.lineage())
+        if not _TEST_CASES.isdisjoint(of.external_bases()):
+            tests.update(of.lineage())
+            if not awaiting.isdisjoint(of.lineage()):
+                concerned.update(of.lineage())
     for of in concerned:
         _base_class(plan, of)
         _setup(plan, of, concerned)
-
-
-def _unittest_bases(of: Class) -> set[str]:
-    return {path.replace("unittest.case.", "unittest.") for path in of.external_bases()}
+    for function in plan.colours.bridged:
+        if function.owner in tests and function.name.startswith(("test", *_UNITTEST)):
+            reason = f"unittest calls {function.name} in no app context: {_IN_TESTS}"
+            plan.hand(function, function.node, reason)
 
 
 def _base_class(plan: Plan, of: Class) -> None:
