@@ -12,6 +12,7 @@ from .awaitables import AWAITABLE
 from .environment import Environment, Names
 from .flask_attributes import may_have
 from .program import Class, Function, Program, Scope
+from .registration import group_of
 from .values import (
     NOTHING,
     External,
@@ -116,6 +117,8 @@ class Attributes(Names):
                 found |= self._above(value.of, name)
             elif isinstance(value, Routine):
                 found |= value.function.attributes.get(name, NOTHING)
+                if group := group_of(value.function):
+                    found |= types.external(f"{group}.{name}")
             elif isinstance(value, Text) and name in types.OF_DATA:
                 found |= one(External(f"builtins.str.{name}"))
         return found

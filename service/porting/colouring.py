@@ -12,6 +12,7 @@ from collections import defaultdict
 import libcst as cst
 
 from .awaitables import AWAITABLE, ENTERED
+from .commands import invoking_commands
 from .drivers import plain
 from .idiom import Idiom
 from .implicit import IMPLICIT, reached
@@ -20,7 +21,7 @@ from .program import Block, Function, Module, Program, Site
 from .registration import COMMAND, HOOK, VIEW
 from .together import set_up_together
 from .unseen import pin_what_is_called_plainly, pin_what_is_called_unseen, unresolved
-from .waiting import waiting_in_tests, waits_elsewhere
+from .waiting_for_threads import waiting_in_tests, waits_elsewhere
 
 ENTERED_HERE = ENTERED | {"flask.testing.SessionTransaction"}
 OPENED_DIRECTLY = {
@@ -32,12 +33,13 @@ OPENED_DIRECTLY = {
 
 _ASYNCHRONOUS = {"flask.async_function", "flask.testing.FlaskClient.?", "flask.Response.text"}
 _APART = "service.porting.runtime.run_apart"
-_BRIDGE = {
+_WAITING_OVER_THE_BRIDGE = {
     "service.connections.get_db_sync",
     "service.connections.run",
     "service.porting.runtime.run_if_awaitable",
 }
-_BRIDGED = {*_BRIDGE, _APART}
+_WAITING_PLAINLY = {*_WAITING_OVER_THE_BRIDGE, _APART}
+"""What plain functions call to wait for what is asynchronous, once they are ported."""
 _OVER_THE_BRIDGE = "it waits over the bridge"
 
 Owner = Function | Module | Block
@@ -62,10 +64,10 @@ class Colours:
         self.reasons: dict[Function, tuple[cst.CSTNode, str]] = {}
         self._held: dict[Function, tuple[cst.CSTNode, str]] = {}
         """Those that a port, or somebody, has made wait over the bridge: where, and what."""
-        self._waiting = waiting_in_tests(program)
+        self._waiting_for_threads = waiting_in_tests(program)
         self._always = {each for each in program.functions.values() if each.was_async}
-        self._hopping: set[Function] = set()
-        """Those in tests and commands that call a bridged function, which takes a thread."""
+        self._hopping = invoking_commands(program)
+        """Those in tests and commands that call bridged functions, or commands: in a thread."""
         self._sites: dict[Function | Module, list[Site]] = defaultdict(list)
         self._callers: dict[Function, list[Site]] = defaultdict(list)
         for site in program.sites.values():
@@ -110,19 +112,16 @@ class Colours:
         if site.paths & AWAITABLE or site.paths & _ASYNCHRONOUS:
             return True
         if any(value.is_generator for value in site.functions):
-            return site.role == "call" and self._consumes(site)
+            return site.role == "call" and not self.asynchronous.isdisjoint(self._consumed(site))
         return self._calls_async(site)
-
-    def _consumes(self, site: Site) -> bool:
-        return isinstance(site.node, cst.Call) and any(
-            self.program.consumed.get(arg.value) in self.asynchronous for arg in site.node.args
-        )
 
     def _calls_async(self, site: Site) -> bool:
         if site.role == "call" and all(function.was_async for function in site.functions):
             return False  # Whoever wrote the call may have made a task of it.
-        asynchronous = (self.asynchronous, self._always)
-        return any(not site.functions.isdisjoint(functions) for functions in asynchronous)
+        return any(
+            COMMAND not in each.roles and (each in self.asynchronous or each in self._always)
+            for each in site.functions
+        )
 
     def is_mixed(self, site: Site) -> bool:
         """Whether a call may reach coroutine functions and plain ones."""
@@ -133,7 +132,7 @@ class Colours:
         """Why a call at this site may block, if it may."""
         if site.node in self.idiom.involved or site.where in self.idiom.removed:
             return None
-        if site.paths & _BRIDGE:
+        if site.paths & _WAITING_OVER_THE_BRIDGE:
             return _OVER_THE_BRIDGE
         if _APART in site.paths:
             return "it waits for an event loop of its own"
@@ -172,7 +171,7 @@ class Colours:
                     waits = self.waits(site)
                     if not waits or site.block is not None:
                         continue
-                    if not site.paths & _BRIDGED:
+                    if not site.paths & _WAITING_PLAINLY:
                         self._keep(function, site.node, waits)
                         break
                     self._held.setdefault(function, (site.node, waits))
@@ -226,7 +225,7 @@ class Colours:
                         grown |= self._join(owner)
                     grown |= self._same_at(site)
                 if self.is_async(self.owner(site)):
-                    for function in site.functions & self._waiting:
+                    for function in site.functions & self._waiting_for_threads:
                         grown |= self._join(function)
             for function, others in self.program.aliases.items():
                 if any(self.is_async(other) for other in others):
@@ -264,7 +263,7 @@ class Colours:
                     if self.owner(site) is function and self._has_to_wait(function, site):
                         reason = next(iter(function.pins), _OVER_THE_BRIDGE)
                         self._keep(function, site.node, reason)
-                        for gone_through in site.functions if site.role in {"with", "for"} else ():
+                        for gone_through in self._gone_through(site):
                             reason = f"{function.label}, which stays in a thread, goes through it"
                             self._keep(gone_through, site.node, reason)
         for site in self.program.sites.values():
@@ -288,22 +287,30 @@ class Colours:
 
     def _has_to_wait(self, function: Function, site: Site) -> bool:
         """Whether it waits, without `await`: after a port, over the bridge already."""
-        given = site.role in {"with", "for"} or site.through_parameter
-        known = bool(site.paths & _BRIDGE) or (
-            given and not self._held.keys().isdisjoint(site.functions)
-        )
-        stays = bool(function.pins) or function in self.threaded
-        return self.needs(site) or (stays and known)
+        given = site.functions if site.through_parameter else self._gone_through(site)
+        known = site.paths & _WAITING_OVER_THE_BRIDGE or given & self._held.keys()
+        stays = function.pins or function in self.threaded
+        return self.needs(site) or bool(stays and known)
+
+    def _gone_through(self, site: Site) -> set[Function]:
+        """The generator functions that run while what they are called for does."""
+        return site.functions if site.role in {"with", "for"} else self._consumed(site)
 
     def is_lazy(self, site: Site, function: Function) -> bool:
         """Whether calling a generator function runs nothing of it yet."""
         made = function.is_generator and function not in site.escaping
-        return made and site.role == "call" and not self._is_consumed(site)
+        return made and site.role == "call" and not self._consumed(site)
 
-    def _is_consumed(self, site: Site) -> bool:
-        return isinstance(site.node, cst.Call) and any(
-            arg.value in self.program.consumed for arg in site.node.args
-        )
+    def takes_a_thread(self, site: Site) -> bool:
+        """Whether a call there waits over the bridge, which the event loop cannot."""
+        taken = self._consumed(site)
+        return any(taken or not f.is_generator for f in site.functions & self.bridged)
+
+    def _consumed(self, site: Site) -> set[Function]:
+        """The generator functions whose generators a call is given to go through."""
+        args = site.node.args if isinstance(site.node, cst.Call) else ()
+        consumed = self.program.consumed
+        return {consumed[arg.value] for arg in args if arg.value in consumed}
 
     def _may_hop(self, site: Site) -> bool:
         """Whether a call can go to a thread by itself: a decorator's call of what it wraps."""
@@ -321,13 +328,13 @@ class Colours:
                 if not isinstance(owner, Function) or owner in self.bridged:
                     continue
                 if owner not in self.threaded and self.can_be_async(owner):
-                    if site.role != IMPLICIT and any(
-                        f in self.bridged and not f.is_generator for f in site.functions
-                    ):
+                    if site.role != IMPLICIT and self.takes_a_thread(site):
                         self._hopping.add(owner)
                     continue
                 apart = owner.module.is_test  # and holds up nothing but a test
-                bridge = bool(site.paths & _BRIDGE) or (self.needs(site) and not apart)
+                bridge = bool(site.paths & _WAITING_OVER_THE_BRIDGE) or (
+                    self.needs(site) and not apart
+                )
                 if bridge or any(f in self.bridged for f in site.functions):
                     self.bridged.add(owner)
                     grown = True

@@ -119,7 +119,7 @@ class Containers(Implicit):
             if isinstance(value, Object):
                 for each in value.of.lineage():
                     special = {name for name in each.bindings if is_special(name)}
-                    for name in special | each.bindings.keys() & self.program.template_words:
+                    for name in special | each.bindings.keys() & self.program.templates.words:
                         for function in routines(each.bindings[name]):
                             function.roles.add(TEMPLATE)
             elif isinstance(value, Proxied):

@@ -19,6 +19,7 @@ from .registration import (
     APP_COMMAND,
     CALLBACK,
     COMMAND,
+    OF_THE_APP,
     ON_THE_LOOP,
     is_of_error_handlers,
     is_transparent,
@@ -144,7 +145,7 @@ class Handing(Doubles):
     def take_role(self, function: Function, role: str, node: cst.CSTNode, path: str = "") -> None:
         """Note who calls a function from outside."""
         function.roles.add(role)
-        if path.endswith(".cli.add_command"):
+        if path.endswith(".cli.add_command") or path.startswith(OF_THE_APP):
             function.roles.add(APP_COMMAND)
         if "context_processor" in path and "shell" not in path:
             function.roles.add("context processor")

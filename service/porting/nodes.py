@@ -36,11 +36,10 @@ def wrapped(function: str, node: cst.BaseExpression) -> cst.Call:
     return called(function, inner).with_changes(lpar=node.lpar, rpar=node.rpar)
 
 
-def in_a_thread(node: cst.Call) -> cst.BaseExpression:
-    """`await asyncio.to_thread(function, arguments)` for the call."""
-    thread = called("asyncio.to_thread")
+def handed_to(function: str, node: cst.Call) -> cst.BaseExpression:
+    """`await function(called, arguments)` for the call `called(arguments)`."""
     args = [cst.Arg(node.func), *node.args]
-    return awaited(thread.with_changes(args=args, lpar=node.lpar, rpar=node.rpar))
+    return awaited(called(function).with_changes(args=args, lpar=node.lpar, rpar=node.rpar))
 
 
 def in_parentheses(node: Expression) -> Expression:
@@ -154,6 +153,15 @@ def body_of(suite: cst.BaseSuite) -> Sequence[cst.BaseStatement]:
     if isinstance(suite, cst.SimpleStatementSuite):
         return [cst.SimpleStatementLine(list(suite.body))]
     return cast(Sequence[cst.BaseStatement], suite.body)
+
+
+def beside(tree: cst.CSTNode, statement: cst.CSTNode) -> Sequence[cst.BaseStatement]:
+    """The statements of the block, somewhere in a tree, that one is in."""
+    for block in m.findall(tree, m.IndentedBlock() | m.Module()):
+        assert isinstance(block, cst.IndentedBlock | cst.Module)
+        if any(each is statement for each in block.body):
+            return block.body
+    return []
 
 
 def source_of(node: cst.CSTNode) -> str:

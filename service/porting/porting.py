@@ -16,7 +16,7 @@ from .passes.annotations import rewrite_annotations
 from .passes.answers import rewrite_answers
 from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
-from .passes.blocking import tell_of_blocking, tell_of_waiting
+from .passes.blocking import tell_of_blocking, tell_of_waiting_for_threads
 from .passes.blocks import detach_blocks
 from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
@@ -68,7 +68,7 @@ STEPS = (
     rewrite_annotations,
     rewrite_queries,
     tell_of_blocking,
-    tell_of_waiting,
+    tell_of_waiting_for_threads,
     count_routes,
 )
 """What makes out the edits; the order matters where the pass says so."""
@@ -185,7 +185,7 @@ def _report_on_input(plan: Plan) -> None:
         reason = f"--map {name}: no connection is kept by this name"
         plan.report.tell_of_file(".", Kind.NOTE, reason)
     unparsed = plan.program.unparsed
-    if not unparsed and not any(of.is_of_flask for of in plan.program.modules.values()):
+    if not unparsed and not plan.program.is_of_flask:
         plan.report.tell_of_file(
             ".", Kind.NOTE, "no file here imports Flask: nothing is to be done"
         )

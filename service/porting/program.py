@@ -10,6 +10,7 @@ from pathlib import Path
 
 import libcst as cst
 
+from .templates import Templates
 from .values import NOTHING, Value, Values, merged
 
 
@@ -316,8 +317,7 @@ class Program:
     """What each `except` catches."""
     kept: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Functions that containers and attributes hold, and the names of the attributes."""
-    template_words: set[str] = field(default_factory=set)
-    """The names in the expressions of templates."""
+    templates: Templates = field(default_factory=lambda: Templates({}, ()))
     read_by_templates: set[Function] = field(default_factory=set)
     """Functions of the proxies that templates are given."""
     in_threads: set[Function] = field(default_factory=set)
@@ -328,6 +328,11 @@ class Program:
     blocks: dict[cst.With, Block] = field(default_factory=dict)
     unparsed: list[tuple[Path, int, str]] = field(default_factory=list)
     fixtures: dict[str, list[Function]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def is_of_flask(self) -> bool:
+        """Whether any of its modules has to do with Flask, or has had before."""
+        return any(module.is_of_flask for module in self.modules.values())
 
     def module_at(self, name: str) -> Module | None:
         """The module of this dotted name, if it is of the project."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tokenize import detect_encoding
@@ -11,12 +10,9 @@ from tokenize import detect_encoding
 import libcst as cst
 
 from .program import Module, Program
+from .templates import SUFFIXES, Templates
 
 _SKIPPED = {"node_modules", "site-packages", "__pycache__", "build", "dist", "venv", "env"}
-
-_TEMPLATES = {".htm", ".html", ".j2", ".jinja", ".jinja2", ".svg", ".txt", ".xml"}
-_EXPRESSION = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
-_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 class NotAProject(Exception):
@@ -51,22 +47,18 @@ def read(root: Path, tell: Callable[[int, int], None] = lambda done, of: None) -
         else:
             program.modules[module.name] = module
         tell(number, len(paths))
-    program.template_words = template_words(program)
+    program.templates = _templates(program)
     return program
 
 
-def template_words(program: Program) -> set[str]:
-    """The names in the expressions of all templates, those in texts of modules included."""
-    texts = [module.source for module in program.modules.values()]
-    for path in files(program.root):
-        if path.suffix in _TEMPLATES:
-            texts.append(path.read_text(errors="replace"))
-    return {
-        word
-        for text in texts
-        for expression in _EXPRESSION.findall(text)
-        for word in _WORD.findall(expression)
+def _templates(program: Program) -> Templates:
+    """All templates, those in texts of modules included."""
+    found = {
+        path.relative_to(program.root).as_posix(): path.read_text(errors="replace")
+        for path in files(program.root)
+        if path.suffix in SUFFIXES
     }
+    return Templates(found, (module.source for module in program.modules.values()))
 
 
 def _text(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .program import Function
+from .values import External
 
 _CALLED = "()"
 
@@ -14,6 +15,8 @@ CALLBACK = "callback"
 ON_THE_LOOP = "callback on the event loop"
 COMMAND = "command"
 APP_COMMAND = "command of the app"
+OF_THE_APP = "click.AppGroup"
+"""What stands for a group of click's that is added to the commands of the app."""
 FIXTURE = "fixture"
 TEST = "test"
 CONTEXT_MANAGER = "context manager"
@@ -45,6 +48,7 @@ _ROLES = {
     "flask.Blueprint.cli.command": COMMAND,
     "flask.Blueprint.cli.group": COMMAND,
     "flask.cli.AppGroup.command": COMMAND,
+    "flask.cli.AppGroup.group": COMMAND,
     "click.command": COMMAND,
     "click.group": COMMAND,
     "pytest.fixture": FIXTURE,
@@ -104,6 +108,17 @@ def role_of(path: str) -> str | None:
     if name in {"command", "group"} and owner.startswith("click."):
         return COMMAND
     return None
+
+
+def group_of(function: Function) -> str:
+    """The class of the group of commands that its decorators make of it; empty if they do not."""
+    for value in [value for by in function.decorators for value in by]:
+        path = value.path.removesuffix(_CALLED) if isinstance(value, External) else ""
+        if path.endswith(".group"):
+            if not path.startswith("click."):
+                return "flask.cli.AppGroup"
+            return OF_THE_APP if APP_COMMAND in function.roles else "click.Group"
+    return ""
 
 
 def is_of_error_handlers(path: str) -> bool:

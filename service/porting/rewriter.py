@@ -37,6 +37,10 @@ class Edits:
         """Replace a node by what `edit` makes of it, once everything inside it is changed."""
         self.of_node[node].append(edit)
 
+    def rename(self, node: cst.BaseExpression, name: str) -> None:
+        """Write a name in the place of a node."""
+        self.change(node, lambda old: cst.Name(name))
+
     def rewritten(self, node: Any) -> Any:
         """A node as it will be, for an edit that moves it elsewhere."""
         return node.visit(_Rewriter(self))

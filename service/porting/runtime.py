@@ -12,6 +12,7 @@ from inspect import isawaitable, iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar
 
 from quart import Request, Response, current_app, has_app_context, has_request_context
+from quart.cli import ScriptInfo
 from quart.globals import _cv_request
 from quart.utils import run_sync
 from quart.wrappers.response import DataBody
@@ -182,3 +183,18 @@ def run_apart(awaitable: Awaitable[T]) -> T:
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(copy_context().run, asyncio.run, finish()).result()
+
+
+async def call_commands(commands: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """`app.cli()`, or a command, called in an app context: in a thread, and with that app.
+
+    Each command has an event loop of its own, which no other may go on around; and Quart's know
+    nothing of a context that is there.
+
+    Raises:
+        BaseException: what the command raises; `SystemExit`, unless it is told not to.
+    """
+    if has_app_context():
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        kwargs = {"obj": ScriptInfo(create_app=lambda: app, set_debug_flag=False), **kwargs}
+    return await asyncio.to_thread(commands, *args, **kwargs)

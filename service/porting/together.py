@@ -12,8 +12,8 @@ def set_up_together(program: Program) -> None:
     """Note that the methods of a hierarchy of tests become async together."""
     for of in [each for each in program.classes.values() if each.module.is_test]:
         for name in _NAMES:
-            own, *others = [routines(each.bindings.get(name, NOTHING)) for each in of.lineage()]
-            for function in own:
-                for other in {each for above in others for each in above}:
+            own = [routines(each.bindings.get(name, NOTHING)) for each in of.lineage()]
+            together = frozenset().union(*own)
+            for function in together:
+                for other in together - {function}:
                     program.aliases[function].add(other)
-                    program.aliases[other].add(function)

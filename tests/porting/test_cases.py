@@ -26,7 +26,6 @@ SAID_ONCE = {
     "connection_entries",
     "doubles_in_tests",
     "middleware",
-    "server",
     "sql_errors",
     "sqlite_quotes",
 }
@@ -180,3 +179,58 @@ def other():
 """
     routes = port(project(tmp_path, {"app.py": source})).report.routes
     assert (routes.ported, routes.left_sync, routes.by_hand) == (1, 0, 2)
+
+
+def test_a_route_whose_template_comes_to_a_place_for_a_hand_needs_one(tmp_path: Path) -> None:
+    source = """from flask import Flask, render_template, render_template_string, request
+
+app = Flask(__name__)
+
+
+@app.template_global("whoever")
+def who():
+    return request.remote_user
+
+
+@app.template_filter()
+def loud(text):
+    return text.upper()
+
+
+def page(name):
+    return render_template(name + ".html")
+
+
+@app.get("/file")
+def of_a_file():
+    return render_template("pages/inner.html")
+
+
+@app.get("/text")
+def of_a_text():
+    return render_template_string("{% include 'head.html' %}")
+
+
+@app.get("/given")
+def given():
+    return render_template_string("{{ shown() }}", shown=lambda: request.remote_user)
+
+
+@app.get("/any")
+def of_any():
+    return page("main")
+
+
+@app.get("/plain")
+def plain():
+    return render_template("plain.html", text=render_template_string("{{ 'who' | loud }}"))
+"""
+    files = {
+        "app.py": source,
+        "templates/head.html": "{{ whoever() }}",
+        "templates/outer.html": "{% include 'head.html' %}{% block inner %}{% endblock %}",
+        "templates/pages/inner.html": "{% extends 'outer.html' %}{{ 'text' | loud }}",
+        "templates/plain.html": "whoever {{ text | loud }}",
+    }
+    routes = port(project(tmp_path, files)).report.routes
+    assert (routes.ported, routes.left_sync, routes.by_hand) == (1, 0, 4)

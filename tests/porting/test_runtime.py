@@ -6,12 +6,14 @@ import asyncio
 import threading
 from collections.abc import Iterator
 
+import click
 import pytest
-from quart import Quart, Response, request
+from quart import Quart, Response, current_app, request
 
 from service.connections import Connections, run
 from service.porting.runtime import (
     await_if_awaitable,
+    call_commands,
     copy_current_request_context,
     ensure_async,
     make_conditional,
@@ -203,3 +205,31 @@ async def test_what_a_304_does_not_send_can_be_read_after_the_request() -> None:
         for response in (first, again, inside):
             measured = response.headers["X-Length"], response.headers["X-Content-Length"]
             assert measured == ("5", "5")
+
+
+async def test_commands_called_in_an_app_context_have_its_app_and_their_own_loops() -> None:
+    app = make_app()
+    app.debug = True
+    met: list[object] = []
+
+    @app.cli.command("meet", with_appcontext=True)
+    @click.argument("status", type=int)
+    def meet(status: int) -> None:
+        met.append(current_app._get_current_object())  # type: ignore[attr-defined]
+        raise SystemExit(status)
+
+    async with app.app_context():
+        with pytest.raises(SystemExit) as ended:
+            await call_commands(app.cli, ["meet", "3"])
+    assert ended.value.code == 3
+    assert met == [app]
+    assert app.debug
+
+
+async def test_commands_called_without_a_context_are_given_nothing() -> None:
+    @click.command()
+    @click.pass_obj
+    def plain(given: object) -> object:
+        return given
+
+    assert await call_commands(plain, [], standalone_mode=False) is None

@@ -9,15 +9,15 @@ from typing import Any
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.nodes import awaited, called, dotted, statement, with_keyword
-from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan
+from service.porting.nodes import awaited, beside, called, dotted, statement, with_keyword
+from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan, paths
 from service.porting.program import Function, Module, Site
-from service.porting.values import Type
+from service.porting.values import NOTHING, Type
 
 from .entries import apps_made, names_read
 
 _FLASK = "flask.Flask"
-_OF_A_RESPONSE = m.Attribute(value=~m.Call(func=m.Name("super")))
+_OF_AN_OBJECT = m.Attribute(value=~m.Call(func=m.Name("super")))
 _AS_PROGRAM = m.If(test=m.Comparison(left=m.Name("__name__")))
 _GIVING = m.AssignTarget() | m.AnnAssign() | m.For()
 _NAMING = m.AsName() | m.ImportAlias()
@@ -53,7 +53,7 @@ def _call(plan: Plan, site: Site) -> None:
             edits.need("os")
             edits.change(node, _opened(of))
     if site.paths & {"flask.Flask.ensure_sync"} and isinstance(node.func, cst.Attribute):
-        edits.change(node.func.attr, lambda old: cst.Name("ensure_async"))
+        edits.rename(node.func.attr, "ensure_async")
         at_once = any(
             isinstance(each.node, cst.Call) and each.node.func is node
             for each in plan.sites("call")
@@ -62,14 +62,14 @@ def _call(plan: Plan, site: Site) -> None:
             plan.hand(
                 site.where, node, "ensure_async returns a coroutine function: await its calls"
             )
-    if "flask.Response.make_conditional" in site.paths and m.matches(node.func, _OF_A_RESPONSE):
+    if "flask.Response.make_conditional" in site.paths and _is_of_a_response(plan, node.func):
         edits.change(node, _as_function(edits.need(RUNNING, "make_conditional")))
     if "flask.Flask.run" in site.paths:
         _tell_of_running(plan, site, node)
     can_await = plan.colours.is_async(plan.colours.owner(site))
     rendering = can_await and "jinja2.Template.render" in site.paths
     if rendering and isinstance(node.func, cst.Attribute):
-        edits.change(node.func.attr, lambda old: cst.Name("render_async"))
+        edits.rename(node.func.attr, "render_async")
         edits.change(node, awaited)
     if "sqlite3.connect" in site.paths:
         _share_between_threads(plan, site, node)
@@ -94,6 +94,12 @@ def _opened(of: str) -> Callable[[cst.Call], cst.BaseExpression]:
         return cst.Call(cst.Name("open"), [cst.Arg(path), *mode])
 
     return edit
+
+
+def _is_of_a_response(plan: Plan, method: cst.BaseExpression) -> bool:
+    """Whether a method is called of a response, and not of its class, or of the runtime."""
+    of = plan.program.values.get(method, NOTHING)
+    return m.matches(method, _OF_AN_OBJECT) and not paths(of)
 
 
 def _as_function(name: str) -> Callable[[cst.Call], cst.Call]:
@@ -189,13 +195,11 @@ def _configured(
     plan: Plan, module: Module, line: cst.SimpleStatementLine, app: str
 ) -> cst.BaseStatement | cst.SimpleStatementLine:
     """The last statement beside `line` that the app's configuration, or an entry, depends on."""
-    finder = _Beside(line)
-    module.tree.visit(finder)
     entries = [cst.parse_expression(entry) for entry in plan.entries.values()]
     needed = {name for entry in entries for name in names_read(entry)}
     after = False
     last: cst.BaseStatement | cst.SimpleStatementLine = line
-    for statement_ in finder.found:
+    for statement_ in beside(module.tree, line):
         if m.matches(statement_, _AS_PROGRAM):
             break  # it may serve there
         after = after or statement_ is line
@@ -219,23 +223,6 @@ def _bound(node: cst.CSTNode) -> set[str]:
     targets = [each.target for each in m.findall(node, _GIVING)]  # type: ignore[attr-defined]
     names = [each.name for each in m.findall(node, _NAMING)]  # type: ignore[attr-defined]
     return {name for each in (*targets, *names) for name in names_read(each)}
-
-
-class _Beside(cst.CSTVisitor):
-    """The statements of the block that a statement is in."""
-
-    def __init__(self, line: cst.SimpleStatementLine) -> None:
-        super().__init__()
-        self.line = line
-        self.found: list[cst.BaseStatement | cst.SimpleStatementLine] = []
-
-    def visit_IndentedBlock(self, node: cst.IndentedBlock) -> None:
-        if any(each is self.line for each in node.body):
-            self.found = list(node.body)
-
-    def visit_Module(self, node: cst.Module) -> None:
-        if any(each is self.line for each in node.body):
-            self.found = list(node.body)
 
 
 def _target(site: Site, line: cst.SimpleStatementLine) -> str | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import libcst as cst
 
 from service.porting.awaitables import AWAITABLE
+from service.porting.commands import calls_commands, invokes_commands
 from service.porting.drivers import CLOSED_BY_ACLOSE, plain
 from service.porting.libraries import may_wait
 from service.porting.nodes import (
@@ -14,7 +16,7 @@ from service.porting.nodes import (
     body_of,
     called,
     dotted,
-    in_a_thread,
+    handed_to,
     in_parentheses,
     text_of,
     wrapped,
@@ -33,6 +35,8 @@ from service.porting.program import Block, Function, Site
 from service.porting.registration import HOOK, VIEW
 from service.porting.values import NOTHING, Object
 
+_MEANWHILE = "what it goes through waits over the bridge, which the event loop cannot"
+
 
 def await_calls(plan: Plan) -> None:
     """Make out the edits for calls, attributes, `with` and `for`."""
@@ -43,6 +47,8 @@ def await_calls(plan: Plan) -> None:
             _call_or_attribute(plan, site)
         elif site.role == "for" and plan.colours.needs(site):
             _loop(plan, site)
+        elif plan.colours.is_async(plan.colours.owner(site)) and _waits_meanwhile(plan, site):
+            plan.hand(site.where, site.node, _MEANWHILE)
     _with_blocks(plan)
     for node, function in plan.program.consumed.items():
         if plan.colours.is_async(function):
@@ -64,7 +70,10 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     if node in speaking and node in plan.idiom.awaited:
         return  # its new form waits inside of it
     edits = plan.edits(site.where.module)
-    if isinstance(node, cst.Call) and site.gathers and node in plan.idiom.awaited:
+    can_await = colours.is_async(colours.owner(site))
+    if isinstance(node, cst.Call) and can_await and calls_commands(site):
+        edits.change(node, partial(handed_to, edits.need(RUNNING, "call_commands")))
+    elif isinstance(node, cst.Call) and site.gathers and node in plan.idiom.awaited:
         edits.change(node, _made_list)
     elif isinstance(node, cst.Attribute) and _hops(plan, site):
         edits.change(node, _read_elsewhere(edits.need(RUNNING, ENSURE_ASYNC)))
@@ -74,16 +83,18 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
         edits.change(node, _run_either(plan, site))
     elif node in plan.program.looked_for:
         edits.change(node, _is_listed)
-    elif isinstance(node, cst.Call) and colours.keeps_others_waiting(site):
+    elif isinstance(node, cst.Call) and (
+        colours.keeps_others_waiting(site) or (can_await and invokes_commands(site))
+    ):
         edits.need("asyncio")
-        edits.change(node, in_a_thread)
+        edits.change(node, partial(handed_to, "asyncio.to_thread"))
     elif colours.needs(site) and not _is_consuming(plan, site):
         if isinstance(node, cst.Call) and any(map(_is_closed_by_aclose, site.paths)):
             edits.change(node.func, _named_aclose)
         if isinstance(node, cst.Call) and _asks_for_either(site):
             edits.change(node, _awaited_if_awaitable(plan, site))
         else:
-            edits.change(node, waiting(plan, site))
+            edits.change(node, waited_for(plan, site))
 
 
 def _named_aclose(method: cst.BaseExpression) -> cst.BaseExpression:
@@ -113,7 +124,7 @@ def _is_closed_by_aclose(path: str) -> bool:
     return library == "redis" and method in CLOSED_BY_ACLOSE
 
 
-def waiting(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
+def waited_for(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
     """What makes an awaitable expression at this site wait."""
     owner = plan.colours.owner(site)
     if plan.colours.is_async(owner):
@@ -171,9 +182,7 @@ def _hops(plan: Plan, site: Site) -> bool:
         return True
     if "flask.async_function" in site.paths or _takes_both(plan, site):
         return True
-    return any(function in plan.colours.bridged for function in site.functions) and not any(
-        function.is_generator for function in site.functions
-    )
+    return plan.colours.takes_a_thread(site)
 
 
 def _takes_both(plan: Plan, site: Site) -> bool:
@@ -204,8 +213,8 @@ def _run_either(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.Ba
     run_either, run = edits.need(RUNNING, RUN_IF_AWAITABLE), edits.need(RUNTIME, RUN)
 
     def edit(node: cst.BaseExpression) -> cst.BaseExpression:
-        waiting = wrapped(run_either, node)
-        return waiting.with_changes(args=[cst.Arg(cst.Name(run)), *waiting.args])
+        call = wrapped(run_either, node)
+        return call.with_changes(args=[cst.Arg(cst.Name(run)), *call.args])
 
     return edit
 
@@ -235,6 +244,12 @@ def _loop(plan: Plan, site: Site) -> None:
         return
     if isinstance(node, cst.For | cst.CompFor) and node.asynchronous is None:
         edits.change(node, _asynchronous)
+
+
+def _waits_meanwhile(plan: Plan, site: Site) -> bool:
+    """Whether `for` or `with` goes through a generator that waits over the bridge."""
+    generators = {function for function in site.functions if function.is_generator}
+    return site.role in {"for", "with"} and not generators.isdisjoint(plan.colours.bridged)
 
 
 def _asynchronous(node: cst.CSTNode) -> cst.CSTNode:

@@ -52,7 +52,7 @@ def _run_apart(plan: Plan) -> set[Function]:
     return apart - {f for is_apart, functions in calls if not is_apart for f in functions}
 
 
-def tell_of_waiting(plan: Plan) -> None:
+def tell_of_waiting_for_threads(plan: Plan) -> None:
     """Report coroutine functions of tests that wait for threads which may need the event loop."""
     if not _needs_the_loop(plan):
         return

@@ -9,7 +9,7 @@ from typing import Any
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.nodes import body_of, statement
+from service.porting.nodes import beside, body_of, statement
 from service.porting.plan import RUN_APART, RUNNING, Plan
 from service.porting.program import Block, Function, Module
 
@@ -124,8 +124,8 @@ def _names(node: cst.CSTNode) -> set[str]:
 def _detached(run: str, blocks: Sequence[Block], number: int) -> Callable[[cst.With], object]:
     block = blocks[number]
     function = block.function
-    of_module = isinstance(function, Module)
-    is_first = isinstance(function, Function) and _body(function)[0] is block.node
+    siblings = beside(function.tree if isinstance(function, Module) else function.node, block.node)
+    at_top = isinstance(function, Module) and siblings is function.tree.body
     lines, unbound = _declared(blocks, number)
     call = f"return {run}(in_context())" if _returns(block.node) else f"{run}(in_context())"
 
@@ -136,8 +136,8 @@ def _detached(run: str, blocks: Sequence[Block], number: int) -> Callable[[cst.W
             body=cst.IndentedBlock(body_of(node.body)),
             leading_lines=[],
         )
-        blank = [cst.EmptyLine(indent=False)] * (2 if of_module else 1)
-        above = [] if is_first and not before else blank
+        blank = [cst.EmptyLine(indent=False)] * (2 if at_top else 1)
+        above = [] if siblings[0] is block.node and not before else blank
         define = statement("async def in_context():\n    pass\n").with_changes(
             body=cst.IndentedBlock([*(statement(line) for line in lines), entered]),
             leading_lines=[*above, *(line for line in node.leading_lines if line.comment)],

@@ -17,7 +17,7 @@ from service.porting.registration import role_of
 from service.porting.report import Kind
 from service.porting.values import Routine, Values, routines
 
-from .awaiting import waiting
+from .awaiting import waited_for
 from .entries import NotPortable, entry
 
 _OF_PSYCOPG = m.Attribute(
@@ -83,7 +83,7 @@ def _keep_attempts(plan: Plan) -> None:
         edits = plan.edits(where.module)
         edits.change(plan.idiom.attempts[node].body.body[0], _valued)
         if handler.type is not None and ALL_ERRORS.isdisjoint(errors_caught(plan.program, handler)):
-            edits.change(handler.type, _named(edits.need(RUNTIME, "ConnectionsError")))
+            edits.rename(handler.type, edits.need(RUNTIME, "ConnectionsError"))
         if handler.name is not None and m.findall(handler.body, _OF_PSYCOPG):
             plan.hand(where, handler, "ConnectionsError has no pgcode: its __cause__ may tell more")
 
@@ -95,10 +95,6 @@ def _handled(plan: Plan) -> list[tuple[cst.CSTNode, cst.ExceptHandler]]:
         for node, attempt in plan.idiom.attempts.items()
         if plan.idiom.converted(plan.program.connects[node]) is not None
     ]
-
-
-def _named(name: str) -> Callable[[cst.CSTNode], cst.Name]:
-    return lambda old: cst.Name(name)
 
 
 def _valued(line: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
@@ -232,11 +228,11 @@ def rewrite_queries(plan: Plan) -> None:
         return Site(at, queries.functions[at], "call", block=block)
 
     def waited(at: cst.CSTNode, call: cst.Call) -> cst.BaseExpression:
-        return waiting(plan, site_of(at))(call)
+        return waited_for(plan, site_of(at))(call)
 
     for planned in queries.edits:
         if plan.idiom.converted(planned.number) is not None and planned.node in queries.functions:
-            waiting(plan, site_of(planned.node))  # what it imports must be known before
+            waited_for(plan, site_of(planned.node))  # what it imports must be known before
     queries.waited = waited
     _tell_of_arguments(plan)
     owners = _owners(plan)

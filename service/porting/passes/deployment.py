@@ -61,7 +61,7 @@ def _hypercorn(match: re.Match[str]) -> str:
 
 def has_tests(plan: Plan) -> bool:
     """Whether the project has tests, which pytest-asyncio is to run."""
-    if not any(module.is_of_flask for module in plan.program.modules.values()):
+    if not plan.program.is_of_flask:
         return False
     return any(TEST in function.roles for function in plan.functions())
 

@@ -9,9 +9,17 @@ import libcst as cst
 from service.porting.awaitables import AWAITABLE, RENAMED
 from service.porting.nodes import wrapped
 from service.porting.plan import SENDING, TESTING, Plan
-from service.porting.program import Double, Function
+from service.porting.program import Double, Function, Module
 from service.porting.registration import COMMAND
-from service.porting.values import External, Instance, Object, Routine, Type, routines
+from service.porting.values import (
+    NOTHING,
+    External,
+    Instance,
+    Object,
+    Routine,
+    Type,
+    routines,
+)
 
 from .imports import MOVED
 
@@ -52,15 +60,22 @@ def _renamed(plan: Plan, name: str) -> str:
             continue
         before, after = parts[:length], parts[length:]
         names = plan.edits(module).renamed if module is not None else {"flask": "quart"}
-        if not after or after[0] not in names:
+        of_flask = bool(after) and _is_flask(module, after[0])
+        if not after or not (of_flask or after[0] in names):
             break
-        of_flask = after[0] == "flask"
         if of_flask and after[1:] and after[1] in MOVED:
             return ".".join([*before, *after[1:]] if before else [SENDING, *after[1:]])
         if of_flask:
             after[1:] = [RENAMED.get(each, each) for each in after[1:]]
-        return ".".join([*before, names[after[0]], *after[1:]])
+        return ".".join([*before, names.get(after[0], after[0]), *after[1:]])
     return name
+
+
+def _is_flask(module: Module | None, name: str) -> bool:
+    """Whether the package has this name in a module; without one, where it is imported."""
+    if module is None:
+        return name == "flask"
+    return External("flask") in module.bindings.get(name, NOTHING) and "flask" in module.source
 
 
 def _string(text: str) -> Callable[[cst.SimpleString], cst.SimpleString]:
@@ -94,10 +109,9 @@ def _of_function(plan: Plan, double: Double) -> None:
         return
     if isinstance(node, cst.Call) and any(_is_plain_mock(path) for path in paths):
         if isinstance(node.func, cst.Attribute):
-            edits.change(node.func.attr, lambda old: cst.Name("AsyncMock"))
+            edits.rename(node.func.attr, "AsyncMock")
         else:
-            name = edits.need("unittest.mock", "AsyncMock")
-            edits.change(node.func, lambda old: cst.Name(name))
+            edits.rename(node.func, edits.need("unittest.mock", "AsyncMock"))
         return
     wrapper = edits.need(TESTING, _WRAPPER)
     edits.change(node, lambda old: wrapped(wrapper, old))

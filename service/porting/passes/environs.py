@@ -55,7 +55,6 @@ class _Environs(cst.CSTVisitor):
 
     def visit_Attribute(self, node: cst.Attribute) -> None:
         if node not in self.read and self._is_environ(node):
-            self.plan.edits(self.module).change(node.attr, lambda old: cst.Name("scope"))
             self.plan.hand(self.module, node, _REASON)
 
     def _is_environ(self, node: cst.Attribute) -> bool:

@@ -9,7 +9,7 @@ import libcst as cst
 from service.porting.plan import Plan
 from service.porting.program import Site
 
-from .awaiting import waiting
+from .awaiting import waited_for
 
 _REASON = "what it is given to call is awaited now: call it in the block of a `with`"
 
@@ -31,7 +31,7 @@ def rewrite_expectations(plan: Plan) -> None:
 
 
 def _block(plan: Plan, inner: Site, position: int) -> Callable[[cst.SimpleStatementLine], cst.With]:
-    wait = waiting(plan, inner)
+    wait = waited_for(plan, inner)
 
     def edit(line: cst.SimpleStatementLine) -> cst.With:
         part = line.body[0]

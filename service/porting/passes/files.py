@@ -35,7 +35,7 @@ def rewrite_files(plan: Plan) -> None:
         for arg in node.args:
             name = arg.keyword.value if arg.keyword is not None else ""
             if name in names and arg.keyword is not None:
-                edits.change(arg.keyword, _named(names[name]))
+                edits.rename(arg.keyword, names[name])
             elif "flask.Response" in site.paths and name == "direct_passthrough":
                 edits.change(node, _without(name))
 
@@ -52,7 +52,3 @@ def _without(name: str) -> Callable[[cst.Call], cst.Call]:
         return node.with_changes(args=kept)
 
     return edit
-
-
-def _named(name: str) -> Callable[[cst.Name], cst.Name]:
-    return lambda old: old.with_changes(value=name)

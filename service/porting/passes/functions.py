@@ -7,6 +7,7 @@ from collections.abc import Callable
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.commands import WITH_APPCONTEXT, has_context
 from service.porting.factories import makes_app
 from service.porting.nodes import awaited, body_of, dotted, statement, with_keyword, wrapped
 from service.porting.plan import RUNNING, Plan, paths
@@ -25,8 +26,13 @@ from .blocks import bound_by
 from .callbacks import calls_on_the_loop, is_called_by_python
 
 _UNITTEST = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown"}
-_REMOVED = {"flask.cli.with_appcontext"}
-_IN_CONTEXT = {*_REMOVED, "flask.cli.pass_script_info"}
+_TEST_CASES = {
+    f"unittest.{module}{name}"
+    for module in ("", "async_case.", "case.")
+    for name in ("TestCase", "IsolatedAsyncioTestCase")
+}
+_IN_TESTS = "move it to a file that is named as one of tests"
+_IN_CONTEXT = {WITH_APPCONTEXT, "flask.cli.pass_script_info"}
 
 
 def define_functions(plan: Plan) -> None:
@@ -125,9 +131,9 @@ def _rename_last(plan: Plan, function: Function, decorator: cst.Decorator) -> No
     written = decorator.decorator
     if isinstance(written, cst.Name):
         name = edits.need("contextlib", "asynccontextmanager")
-        edits.change(written, lambda old: cst.Name(name))
+        edits.rename(written, name)
     elif isinstance(written, cst.Attribute):
-        edits.change(written.attr, lambda old: cst.Name("asynccontextmanager"))
+        edits.rename(written.attr, "asynccontextmanager")
 
 
 def _command(plan: Plan, function: Function) -> None:
@@ -136,11 +142,11 @@ def _command(plan: Plan, function: Function) -> None:
     edits.need("asyncio")
     node = function.node
     assert isinstance(node, cst.FunctionDef)
-    in_context = _has_context(function)
+    in_context = has_context(function)
     removed = [
         decorator
         for decorator, values in zip(reversed(node.decorators), function.decorators, strict=True)
-        if paths(values) & _REMOVED
+        if WITH_APPCONTEXT in paths(values)
     ]
     script_info = edits.need("quart.cli", "pass_script_info") if in_context else None
 
@@ -196,15 +202,6 @@ def _in_context(rest: list[cst.BaseStatement]) -> cst.IndentedBlock:
     return cst.IndentedBlock([around.with_changes(body=cst.IndentedBlock(rest))])
 
 
-def _has_context(function: Function) -> bool:
-    """Whether Flask runs the command in an app context."""
-    return APP_COMMAND in function.roles or any(
-        path in _REMOVED or ".cli.command" in path or "AppGroup.command" in path
-        for values in function.decorators
-        for path in paths(values)
-    )
-
-
 def _keep_context(plan: Plan, function: Function) -> None:
     """Flask's `app.cli.command` enters the app context by itself; Quart's has to be told."""
     node = function.node
@@ -217,7 +214,7 @@ def _keep_context(plan: Plan, function: Function) -> None:
         edits.change(node, lambda old: old.with_changes(decorators=[*old.decorators, added]))
     for decorator, values in zip(reversed(node.decorators), function.decorators, strict=True):
         found = paths(values)
-        if not any(".cli.command" in path or "AppGroup.command" in path for path in found):
+        if not any(".cli.command" in path or ".cli.AppGroup.command" in path for path in found):
             continue
         call = decorator.decorator
         if not isinstance(call, cst.Call) or any(
@@ -232,22 +229,21 @@ def _with_context(call: cst.Call) -> cst.Call:
 
 
 def _unittest(plan: Plan) -> None:
-    classes = [
-        of for of in plan.program.classes.values() if "unittest.TestCase" in _unittest_bases(of)
-    ]
+    awaiting = {function.owner for function in plan.colours.asynchronous}
+    tests: set[Class] = set()
     concerned: set[Class] = set()
-    for of in classes:
-        for function in plan.colours.asynchronous:
-            if function.owner is of:
-                concerned |= set(of.lineage())
-    for of in classes:
-        if concerned & set(of.lineage()):
-            _base_class(plan, of)
-            _setup(plan, of, classes)
-
-
-def _unittest_bases(of: Class) -> set[str]:
-    return {path.replace("unittest.case.", "unittest.") for path in of.external_bases()}
+    for of in plan.program.classes.values():
+        if not _TEST_CASES.isdisjoint(of.external_bases()):
+            tests.update(of.lineage())
+            if not awaiting.isdisjoint(of.lineage()):
+                concerned.update(of.lineage())
+    for of in concerned:
+        _base_class(plan, of)
+        _setup(plan, of, concerned)
+    for function in plan.colours.bridged:
+        if function.owner in tests and function.name.startswith(("test", *_UNITTEST)):
+            reason = f"unittest calls {function.name} in no app context: {_IN_TESTS}"
+            plan.hand(function, function.node, reason)
 
 
 def _base_class(plan: Plan, of: Class) -> None:
@@ -257,13 +253,13 @@ def _base_class(plan: Plan, of: Class) -> None:
         if dotted(written).rpartition(".")[2] != "TestCase":
             continue
         if isinstance(written, cst.Attribute):
-            edits.change(written.attr, lambda old: cst.Name("IsolatedAsyncioTestCase"))
+            edits.rename(written.attr, "IsolatedAsyncioTestCase")
         elif "unittest.TestCase" in paths(of.module.bindings.get("TestCase", frozenset())):
             name = edits.need("unittest", "IsolatedAsyncioTestCase")
-            edits.change(written, _to(name))
+            edits.rename(written, name)
 
 
-def _setup(plan: Plan, of: Class, classes: list[Class]) -> None:
+def _setup(plan: Plan, of: Class, classes: set[Class]) -> None:
     edits = plan.edits(of.module)
     for old, new in _UNITTEST.items():
         for value in of.bindings.get(old, frozenset()):
@@ -271,7 +267,7 @@ def _setup(plan: Plan, of: Class, classes: list[Class]) -> None:
             if not isinstance(function, Function) or function not in plan.colours.asynchronous:
                 continue
             assert isinstance(function.node, cst.FunctionDef)
-            edits.change(function.node.name, _to(new))
+            edits.rename(function.node.name, new)
             for call in m.findall(function.node, m.Call(func=m.Attribute(attr=m.Name(old)))):
                 assert isinstance(call, cst.Call)
                 assert isinstance(call.func, cst.Attribute)
@@ -279,9 +275,5 @@ def _setup(plan: Plan, of: Class, classes: list[Class]) -> None:
                 reached = site.functions if site is not None else set()
                 above = m.matches(call.func.value, m.Call(func=m.Name("super")))
                 if above or any(each.owner in classes for each in reached):
-                    edits.change(call.func.attr, _to(new))
+                    edits.rename(call.func.attr, new)
                     edits.change(call, awaited)
-
-
-def _to(name: str) -> Callable[[cst.CSTNode], cst.Name]:
-    return lambda old: cst.Name(name)

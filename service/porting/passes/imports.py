@@ -15,6 +15,7 @@ from service.porting.passes.streams import streaming_plainly
 from service.porting.plan import COPY_CONTEXT, RUNNING, SENDING, STREAM, TESTING, Plan, paths
 from service.porting.program import Module
 from service.porting.rewriter import Edits
+from service.porting.values import NOTHING
 
 MOVED = ("send_file", "send_from_directory")
 """Of `flask`, what ported code has from here, by its own name."""
@@ -127,17 +128,18 @@ class _Imports(cst.CSTVisitor):
                 self.plan.hand(self.module, node, f"a dynamic import {what}: look at it yourself")
 
     def visit_Attribute(self, node: cst.Attribute) -> None:
-        if dotted(node) in {f"flask.{COPY_CONTEXT}", f"quart.{COPY_CONTEXT}"}:
-            name = self.edits.need(RUNNING, COPY_CONTEXT)
-            self.edits.change(node, _to(cst.Name(name)))
-        elif isinstance(node.value, cst.Name):
-            values = self.module.bindings.get(node.value.value, frozenset())
-            of_flask = paths(values) & {"flask", "flask.testing"}
-            if of_flask and node.attr.value in RENAMED:
-                self.edits.change(node.attr, _named(RENAMED[node.attr.value]))
-            elif of_flask and node.attr.value in _SENDING and "flask" in self.module.source:
-                name = self.edits.need(*_SENDING[node.attr.value])
-                self.edits.change(node, _to(cst.Name(name)))
+        if not isinstance(node.value, cst.Name):
+            return
+        values = self.module.bindings.get(node.value.value, NOTHING)
+        values |= self.plan.program.values.get(node, NOTHING)
+        if not paths(values) & {"flask", "flask.testing"}:
+            return
+        if node.attr.value == COPY_CONTEXT:
+            self.edits.rename(node, self.edits.need(RUNNING, COPY_CONTEXT))
+        elif node.attr.value in RENAMED:
+            self.edits.rename(node.attr, RENAMED[node.attr.value])
+        elif node.attr.value in _SENDING and "flask" in self.module.source:
+            self.edits.rename(node, self.edits.need(*_SENDING[node.attr.value]))
 
     def _tell_extension(self, node: cst.CSTNode, name: str) -> None:
         found = extension(name)
@@ -148,10 +150,6 @@ class _Imports(cst.CSTVisitor):
             return
         instead = EXTENSIONS.get(found, "nothing known")
         self.plan.hand(self.module, node, f"{found} is for Flask; instead: {instead}")
-
-
-def _named(name: str) -> Callable[[cst.Name], cst.Name]:
-    return lambda old: old.with_changes(value=name)
 
 
 def _to(node: cst.CSTNode) -> Callable[[cst.CSTNode], cst.CSTNode]:

@@ -54,8 +54,8 @@ def _behind_proxies(plan: Plan, site: Site) -> set[cst.CSTNode]:
         return set()
     edits = plan.edits(site.where.module)
     middleware = edits.need("hypercorn.middleware", "ProxyFixMiddleware")
-    edits.change(target.attr, lambda old: cst.Name("asgi_app"))
-    edits.change(app.attr, lambda old: cst.Name("asgi_app"))
+    edits.rename(target.attr, "asgi_app")
+    edits.rename(app.attr, "asgi_app")
     edits.change(node, _to(middleware, hops))
     plan.note(site.where, node, _NOTE)
     return {app}

@@ -31,7 +31,7 @@ Requirement = tuple[str, int, str]
 
 def tell_of_requirements(plan: Plan) -> None:
     """Note which requirements something else takes the place of, and what is needed beside them."""
-    if not any(module.is_of_flask for module in plan.program.modules.values()):
+    if not plan.program.is_of_flask:
         return
     found = [(*each, _named(each[2])) for each in _requirements(plan.program.root)]
     listed = {name for *_, name in found}

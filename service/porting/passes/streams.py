@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import libcst as cst
 
 from service.porting.nodes import dotted
@@ -21,19 +19,27 @@ def rewrite_streams(plan: Plan) -> None:
         node = site.node
         if _PATH not in site.paths or not isinstance(node, cst.Call):
             continue
+        if isinstance(node.func, cst.Attribute) and not _is_of_flask(plan, node.func):
+            continue  # it is the runtime's already
         edits = plan.edits(site.where.module)
         if site.where.module not in plain:
             if isinstance(node.args[0].value, cst.Call):
                 edits.change(node, _called_after)
         elif isinstance(node.func, cst.Attribute):
             name = edits.need(RUNNING, STREAM)
-            edits.change(node.func, _named(name))
+            edits.rename(node.func, name)
     for function in plan.functions():
         if function.module in plain and isinstance(function.node, cst.FunctionDef):
             for decorator in function.node.decorators:
-                if dotted(decorator.decorator) in {_PATH, f"quart.{STREAM}"}:
+                written = decorator.decorator
+                if _is_of_flask(plan, written) and dotted(written).endswith(f".{STREAM}"):
                     name = plan.edits(function.module).need(RUNNING, STREAM)
-                    plan.edits(function.module).change(decorator.decorator, _named(name))
+                    plan.edits(function.module).rename(written, name)
+
+
+def _is_of_flask(plan: Plan, node: cst.BaseExpression) -> bool:
+    """Whether it is read from the package itself, by whichever name."""
+    return External("flask") in plan.program.values.get(node, frozenset())
 
 
 def streaming_plainly(plan: Plan) -> set[Module]:
@@ -64,10 +70,6 @@ def _is_async(plan: Plan, site: Site) -> bool:
     return bool(functions | routines(values)) and all(
         plan.colours.is_async(function) for function in functions | routines(values)
     )
-
-
-def _named(name: str) -> Callable[[cst.CSTNode], cst.Name]:
-    return lambda old: cst.Name(name)
 
 
 def _called_after(node: cst.Call) -> cst.BaseExpression:

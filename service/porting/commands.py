@@ -1,0 +1,52 @@
+"""Commands that others run: each has an event loop of its own, and none may go on around it."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from .program import Function, Program, Site
+from .registration import APP_COMMAND, COMMAND
+from .values import External
+
+WITH_APPCONTEXT = "flask.cli.with_appcontext"
+_COMMAND_LINES = {"flask.Flask.cli", "flask.Flask.cli.main"}
+_INVOKING = {"forward", "invoke"}
+
+
+def calls_commands(site: Site) -> bool:
+    """Whether it is `app.cli()`, or the call of a command."""
+    of_project = any(COMMAND in function.roles for function in site.functions)
+    return of_project or not site.paths.isdisjoint(_COMMAND_LINES)
+
+
+def invokes_commands(site: Site) -> bool:
+    """Whether it is `context.invoke(command)` of click's, within another command."""
+    method = site.node.func if isinstance(site.node, cst.Call) else None
+    named = isinstance(method, cst.Attribute) and method.attr.value in _INVOKING
+    given = any(COMMAND in function.roles for function in site.escaping)
+    return named and given and not site.where.module.is_test
+
+
+def invoking_commands(program: Program) -> set[Function]:
+    """The commands that invoke others within an app context, which is on an event loop."""
+    return {
+        site.where
+        for site in program.sites.values()
+        if isinstance(site.where, Function)
+        if COMMAND in site.where.roles and has_context(site.where)
+        if invokes_commands(site) or calls_commands(site)
+    }
+
+
+def has_context(function: Function) -> bool:
+    """Whether Flask runs the command in an app context."""
+    by = {
+        value.path
+        for values in function.decorators
+        for value in values
+        if isinstance(value, External)
+    }
+    return APP_COMMAND in function.roles or any(
+        path == WITH_APPCONTEXT or ".cli.command" in path or ".cli.AppGroup.command" in path
+        for path in by
+    )

@@ -1,0 +1,53 @@
+"""The templates of a project: the names in their expressions, and which others they take in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+SUFFIXES = {".htm", ".html", ".j2", ".jinja", ".jinja2", ".svg", ".txt", ".xml"}
+"""Files that may be templates."""
+
+_EXPRESSION = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_QUOTED = re.compile(r"""["']([^"']+)["']""")
+
+
+class Templates:
+    """All templates of a project.
+
+    Attributes:
+        words: the names in the expressions of all of them.
+    """
+
+    def __init__(self, files: Mapping[str, str], texts: Iterable[str]) -> None:
+        """Read the files, by their paths, and what else may have templates in it."""
+        self._files = {path: _expressions(text) for path, text in files.items()}
+        self.words = _words([*self._files.values(), *map(_expressions, texts)])
+
+    def words_of(self, text: str) -> set[str]:
+        """The names in a template, and in the files that it names."""
+        found: list[str] = []
+        queue = [_expressions(text)]
+        while queue:
+            here = queue.pop()
+            found.append(here)
+            for name in _QUOTED.findall(here):
+                queue += [file for file in self._at(name) if file not in (*found, *queue)]
+        return _words(found)
+
+    def words_at(self, name: str) -> set[str]:
+        """The same by the name of a file; the names in all templates if there is no such file."""
+        files = self._at(name)
+        return self.words_of("".join(files)) if files else self.words
+
+    def _at(self, name: str) -> list[str]:
+        return [text for path, text in self._files.items() if f"/{path}".endswith(f"/{name}")]
+
+
+def _expressions(text: str) -> str:
+    return "".join(_EXPRESSION.findall(text))
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    return {word for text in texts for word in _WORD.findall(text)}
