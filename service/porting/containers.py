@@ -29,6 +29,7 @@ from .values import (
     items,
     many,
     one,
+    place,
     routines,
 )
 
@@ -144,14 +145,16 @@ class Containers(Implicit):
         found: Values = NOTHING
         position = _integer(node)
         for value in base:
-            if isinstance(value, Row) and position is not None:
-                found |= value.places[position] if position < len(value.places) else NOTHING
+            at = place(value, position) if position is not None else None
+            if at is not None:
+                found |= at
             elif isinstance(value, Many | Row):
                 found |= items(one(value))
             elif isinstance(value, Object):
                 self.passed_to("__getitem__", value, index)
                 for method in self.methods(value.of, "__getitem__"):
                     found |= method.returns
+                found |= items(one(value))
                 if value.of.external_bases():
                     found |= DATA
             elif isinstance(value, Instance):
@@ -296,8 +299,9 @@ class Containers(Implicit):
 def _place(values: Values, number: int) -> Values:
     found: Values = NOTHING
     for value in values:
-        if isinstance(value, Row):
-            found |= value.places[number] if number < len(value.places) else NOTHING
+        at = place(value, number)
+        if at is not None:
+            found |= at
         elif isinstance(value, Many | Generated):
             found |= items(one(value))
     return found

@@ -173,6 +173,7 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "flask.typing.TestClientProtocol": _CLIENT,
     "flask.views.MethodView": "flask.views.MethodView",
     "flask.wrappers.response.Response": _RESPONSE,
+    "collections.namedtuple": "typing.NamedTuple",
     "service.porting.runtime.copy_current_request_context": "flask.copy_current_request_context",
     "service.porting.runtime.ensure_async": f"{APP}.ensure_async",
     "service.porting.runtime.make_conditional": "flask.Response.make_conditional",
@@ -183,6 +184,7 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "werkzeug.test.TestResponse": _RESPONSE,
     "flask.datastructures.FileStorage": "werkzeug.datastructures.FileStorage",
     "werkzeug.FileStorage": "werkzeug.datastructures.FileStorage",
+    "typing_extensions.NamedTuple": "typing.NamedTuple",
     "werkzeug.LocalProxy": PROXY,
 }
 

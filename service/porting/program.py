@@ -9,6 +9,7 @@ from pathlib import Path
 
 import libcst as cst
 
+from .fields import in_body
 from .values import NOTHING, Value, Values, merged
 
 
@@ -90,6 +91,7 @@ class Class(Scope):
         self.attributes: dict[str, Values] = {}
         self.factories: set[Function] = set()
         """What is called where its objects are made: for defaults of its fields, by a metaclass."""
+        self._own_fields = list(in_body(node))
 
     def lineage(self) -> Iterator[Class]:
         """The class and those of the project that it inherits from."""
@@ -127,6 +129,15 @@ class Class(Scope):
                 elif isinstance(base, Instance):
                     found.append(base.kind)
         return found
+
+    def fields(self) -> list[str]:
+        """The fields that its objects are made of, in their order, if it has no `__init__`."""
+        line = reversed(list(self.lineage()))
+        return list(dict.fromkeys(name for each in line for name in each._own_fields))
+
+    def is_tuple(self) -> bool:
+        """Whether its objects are tuples of their fields."""
+        return "typing.NamedTuple" in self.external_bases()
 
     def attribute(self, name: str) -> Values:
         """What an attribute of its objects may be, methods included."""
