@@ -264,19 +264,23 @@ class Read:
 
 @dataclass(frozen=True)
 class Double:
-    """A call of a test that puts something in the place of something else.
+    """A double that a test puts in the place of something else.
 
     Attributes:
-        site: the call.
+        site: the call that does it.
+        of: what it is a member of that is replaced.
         target: what is replaced.
         node: what takes its place, as written; None if the library makes it up.
         given: what that may stand for.
+        called: functions that the double calls, as written, and what they may stand for.
     """
 
     site: Site
+    of: Values
     target: Values
     node: cst.BaseExpression | None = None
     given: Values = NOTHING
+    called: tuple[tuple[cst.BaseExpression, Values], ...] = ()
 
 
 @dataclass(eq=False)
@@ -296,7 +300,7 @@ class Program:
     """What was put into attributes of objects from outside, such as `g.db`."""
     aliases: dict[Function, set[Function]] = field(default_factory=lambda: defaultdict(set))
     """Functions that stand in for each other, so that they must be of one kind."""
-    doubles: dict[cst.Call, Double] = field(default_factory=dict)
+    doubles: dict[cst.CSTNode, Double] = field(default_factory=dict)
     """What tests put in the place of something else."""
     given: dict[cst.CSTNode, tuple[Site, int]] = field(default_factory=dict)
     """Arguments that are given to be called: the call that they are given to, and where."""
