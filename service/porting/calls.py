@@ -47,15 +47,14 @@ _HOLDING = {
 } | {"functools.partial"}  # fmt: skip
 """Calls that call nothing of what they are given."""
 _CALLING_METHODS = {f"builtins.{name}" for name in ("bool", "iter", "len", "next", "repr", "str")}
+_OF_TEMPLATES = ("filters", "globals", "tests")
 _RENDERING = {
     "flask.render_template",
     "flask.render_template_string",
     "flask.stream_template",
     "flask.stream_template_string",
-    "jinja2.Template.render",
-    "jinja2.Environment.globals.update",
-    "jinja2.Environment.filters.update",
-    "jinja2.Environment.tests.update",
+    f"{types.APPS_TEMPLATES}.Template.render",
+    *(f"{types.APPS_TEMPLATES}.Environment.{name}.update" for name in _OF_TEMPLATES),
 }
 _AWAITING = {
     "asyncio.create_task",
@@ -235,6 +234,8 @@ class Calls(Records):
             self.given_to_templates(everything)
         else:
             self._send(path, arguments)
+            if path == "jinja2.Template.render":
+                self.given_to_templates(everything)
             if not self._is_decorating(path):
                 self._escape(site, arguments, path)
             self._consume(site, path, arguments)

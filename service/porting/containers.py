@@ -286,9 +286,16 @@ class Containers(Implicit):
         elif isinstance(target, cst.Subscript):
             self.evaluate(target, env)
             kept = self.evaluate(target.value, env)
-            if any(isinstance(v, External) and v.path.startswith("jinja2.") for v in kept):
+            kept_at = {value.path for value in kept if isinstance(value, External)}
+            if any(path.startswith(types.APPS_TEMPLATES) for path in kept_at):
                 for function in routines(values):
                     function.roles.add(TEMPLATE)
+                return
+            if called_by := {path for path in kept_at if path.startswith("jinja2.")}:
+                site = self.site(target, env, "call")
+                site.paths |= called_by
+                site.escaping |= routines(values)
+                self.lose(values, target, env)
                 return
             if any(isinstance(value, Object) for value in kept):
                 self.lose(values, target, env)
