@@ -8,9 +8,9 @@ from . import drivers
 from . import flask_types as types
 from .doubles import CALLING, STANDING_IN, Arguments
 from .environment import Environment
-from .handing import Handing
 from .narrowing import decorated_at_once, opened_for, passes_on
 from .program import Class, Function, Program, Scope, Site
+from .records import Records
 from .registration import (
     TEMPLATE,
     is_of_error_handlers,
@@ -47,15 +47,14 @@ _HOLDING = {
 } | {"functools.partial"}  # fmt: skip
 """Calls that call nothing of what they are given."""
 _CALLING_METHODS = {f"builtins.{name}" for name in ("bool", "iter", "len", "next", "repr", "str")}
+_OF_TEMPLATES = ("filters", "globals", "tests")
 _RENDERING = {
     "flask.render_template",
     "flask.render_template_string",
     "flask.stream_template",
     "flask.stream_template_string",
-    "jinja2.Template.render",
-    "jinja2.Environment.globals.update",
-    "jinja2.Environment.filters.update",
-    "jinja2.Environment.tests.update",
+    f"{types.APPS_TEMPLATES}.Template.render",
+    *(f"{types.APPS_TEMPLATES}.Environment.{name}.update" for name in _OF_TEMPLATES),
 }
 _AWAITING = {
     "asyncio.create_task",
@@ -86,7 +85,7 @@ _SAME_AS_ARGUMENT = {
 }
 
 
-class Calls(Handing):
+class Calls(Records):
     """The evaluation of calls."""
 
     def __init__(self, program: Program) -> None:
@@ -193,8 +192,7 @@ class Calls(Handing):
                 self.call_function(Routine(method.function, True), arguments)
         if not site.functions:
             site.paths.update(of.external_bases() or ["builtins.object"])
-            for _, values in arguments:
-                self.lose(values, site.node, env)
+            self.fill(site, of, arguments, env)
         site.functions.update(
             self.methods(of, "__post_init__"), *(each.factories for each in of.lineage())
         )
@@ -205,6 +203,9 @@ class Calls(Handing):
     ) -> Values:
         path = types.canonical(path)
         site.paths.add(path)
+        record = self.of_record(site, path, arguments, env)
+        if record is not None:
+            return record
         given = [values for _, values in arguments]
         everything = frozenset().union(*given)
         for value in given[0] if given else NOTHING:
@@ -233,6 +234,8 @@ class Calls(Handing):
             self.given_to_templates(everything)
         else:
             self._send(path, arguments)
+            if path == "jinja2.Template.render":
+                self.given_to_templates(everything)
             if not self._is_decorating(path):
                 self._escape(site, arguments, path)
             self._consume(site, path, arguments)
@@ -257,7 +260,7 @@ class Calls(Handing):
         if path == "flask.Flask.ensure_sync":
             return one(External("flask.async_function"))
         if path == "dataclasses.field":
-            return self._field(site, arguments, env)
+            return self.field(site, arguments, env)
         if path == types.PROXY:
             proxies = frozenset(Proxied(function) for function in routines(everything))
             return proxies or one(Instance(path))
@@ -275,18 +278,6 @@ class Calls(Handing):
                 self._of_driver(site, "dict", arguments)
             return many(everything)
         return self._of_driver(site, path, arguments) or self._result_of(path)
-
-    def _field(self, site: Site, arguments: Arguments, env: Environment) -> Values:
-        """A field of a dataclass, and who is called for its default."""
-        made: Values = NOTHING
-        for how, values in arguments:
-            if how == "default_factory":
-                if isinstance(env.scope, Class):
-                    env.scope.factories |= routines(values)
-                made |= self.call(site.node, values, [], env)
-            else:
-                made |= values
-        return made
 
     def _of_driver(self, site: Site, path: str, arguments: Arguments) -> Values | None:
         """Calls on database drivers."""

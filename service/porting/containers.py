@@ -29,6 +29,7 @@ from .values import (
     items,
     many,
     one,
+    place,
     routines,
 )
 
@@ -144,14 +145,16 @@ class Containers(Implicit):
         found: Values = NOTHING
         position = _integer(node)
         for value in base:
-            if isinstance(value, Row) and position is not None:
-                found |= value.places[position] if position < len(value.places) else NOTHING
+            at = place(value, position) if position is not None else None
+            if at is not None:
+                found |= at
             elif isinstance(value, Many | Row):
                 found |= items(one(value))
             elif isinstance(value, Object):
                 self.passed_to("__getitem__", value, index)
                 for method in self.methods(value.of, "__getitem__"):
                     found |= method.returns
+                found |= items(one(value))
                 if value.of.external_bases():
                     found |= DATA
             elif isinstance(value, Instance):
@@ -272,7 +275,8 @@ class Containers(Implicit):
                 if number is not None and target.attr.value != "autocommit":
                     self.program.adjusted.setdefault(number, target.attr.value)
             self.store(base, target.attr.value, values)
-            if not base:
+            mocked = target.attr.value == "side_effect" and env.scope.module.is_test
+            if not base or mocked:
                 self.lose(values, target, env)
         elif isinstance(target, cst.Tuple | cst.List):
             for number, element in enumerate(target.elements):
@@ -282,9 +286,16 @@ class Containers(Implicit):
         elif isinstance(target, cst.Subscript):
             self.evaluate(target, env)
             kept = self.evaluate(target.value, env)
-            if any(isinstance(v, External) and v.path.startswith("jinja2.") for v in kept):
+            kept_at = {value.path for value in kept if isinstance(value, External)}
+            if any(path.startswith(types.APPS_TEMPLATES) for path in kept_at):
                 for function in routines(values):
                     function.roles.add(TEMPLATE)
+                return
+            if called_by := {path for path in kept_at if path.startswith("jinja2.")}:
+                site = self.site(target, env, "call")
+                site.paths |= called_by
+                site.escaping |= routines(values)
+                self.lose(values, target, env)
                 return
             if any(isinstance(value, Object) for value in kept):
                 self.lose(values, target, env)
@@ -296,8 +307,9 @@ class Containers(Implicit):
 def _place(values: Values, number: int) -> Values:
     found: Values = NOTHING
     for value in values:
-        if isinstance(value, Row):
-            found |= value.places[number] if number < len(value.places) else NOTHING
+        at = place(value, number)
+        if at is not None:
+            found |= at
         elif isinstance(value, Many | Generated):
             found |= items(one(value))
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import libcst as cst
 
 from . import flask_types as types
@@ -10,6 +12,7 @@ from .evaluation import Expressions
 from .program import Double, Site
 from .values import (
     NOTHING,
+    External,
     Instance,
     ModuleValue,
     Object,
@@ -26,7 +29,10 @@ _IN_PLACE_OF_A_MEMBER = {
     *("unittest.mock.patch.object", "mock.patch.object", "pytest_mock.?.object"),
     "pytest.MonkeyPatch.setattr",
 }
-STANDING_IN = _IN_PLACE_OF_A_NAME | _IN_PLACE_OF_A_MEMBER
+_IN_PLACE_OF_MEMBERS = {
+    *("unittest.mock.patch.multiple", "mock.patch.multiple", "pytest_mock.?.multiple"),
+}
+STANDING_IN = _IN_PLACE_OF_A_NAME | _IN_PLACE_OF_A_MEMBER | _IN_PLACE_OF_MEMBERS
 """Calls that put a double in the place of what they name."""
 
 CALLING = {
@@ -63,25 +69,37 @@ class Doubles(Expressions):
         return info
 
     def stand_in(self, site: Site, path: str, arguments: Arguments) -> None:
-        """Note a double, and that its functions must be of the same kind as what they replace."""
+        """Note doubles, and that their functions must be of the same kind as what they replace."""
         if not isinstance(site.node, cst.Call) or not arguments:
             return
         texts = [value.text for value in arguments[0][1] if isinstance(value, Text)]
-        naming = 2
-        target: Values = NOTHING
+        written = list(zip(site.node.args, arguments, strict=True))
+        if path in _IN_PLACE_OF_MEMBERS:
+            of = NOTHING.union(*map(self._at, texts)) if texts else arguments[0][1]
+            for arg, (how, values) in written:
+                made_up = any(
+                    isinstance(v, External) and v.path.endswith("DEFAULT") for v in values
+                )
+                if how and not made_up:
+                    self._note(arg, Double(site, of, self.attribute(of, how), arg.value, values))
+            return
+        of, naming = arguments[0][1], 2
+        names = {v.text for v in arguments[1][1] if isinstance(v, Text)} if arguments[1:] else set()
         if texts:
             naming = 1
-            for text in texts:
-                target |= self._at(text)
-        elif len(arguments) > 1:
-            for value in arguments[1][1]:
-                if isinstance(value, Text):
-                    target |= self.attribute(arguments[0][1], value.text)
-        double = Double(site, target)
-        for number, (arg, (how, values)) in enumerate(zip(site.node.args, arguments, strict=True)):
+            of = NOTHING.union(*(self._at(text.rpartition(".")[0]) for text in texts))
+            names = {text.rpartition(".")[2] for text in texts}
+        target = NOTHING.union(*(self.attribute(of, name) for name in names))
+        double = Double(site, of, target)
+        for number, (arg, (how, values)) in enumerate(written):
             if how in {"new", "value"} or (how == "" and number == naming):
-                double = Double(site, target, arg.value, values)
-        self.program.doubles[site.node] = double
+                double = replace(double, node=arg.value, given=values)
+            elif how in {"side_effect", "wraps"}:
+                double = replace(double, called=(*double.called, (arg.value, values)))
+        self._note(site.node, double)
+
+    def _note(self, node: cst.CSTNode, double: Double) -> None:
+        self.program.doubles[node] = double
         self._of_one_kind(double)
 
     def _at(self, name: str) -> Values:

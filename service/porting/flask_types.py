@@ -29,6 +29,8 @@ from .values import (
 )
 
 APP = "flask.Flask"
+APPS_TEMPLATES = "flask.templating"
+"""Where the environment of an app is, whose templates are rendered asynchronously by Quart."""
 _CLIENT = "flask.testing.FlaskClient"
 _RESPONSE = "flask.Response"
 _REQUEST = "flask.Request"
@@ -75,10 +77,11 @@ RETURNED = {
     "flask.session.get": "builtins.?",
     "flask.session.pop": "builtins.?",
     "flask.url_for": "builtins.str",
-    "jinja2.Environment.from_string": "jinja2.Template",
-    "jinja2.Environment.get_template": "jinja2.Template",
-    "jinja2.Environment.select_template": "jinja2.Template",
-    "jinja2.Environment.get_or_select_template": "jinja2.Template",
+    **{
+        f"{of}.Environment.{name}": f"{of}.Template"
+        for of in (APPS_TEMPLATES, "jinja2")
+        for name in ("from_string", "get_or_select_template", "get_template", "select_template")
+    },
     "service.porting.testing.PortedClient": _CLIENT,
     "service.porting.request_contexts.request_context": "flask.ctx.RequestContext",
     "flask.Files.get": "werkzeug.datastructures.FileStorage",
@@ -93,7 +96,7 @@ _HELD = tuple(
 """Calls that return whatever somebody has put there."""
 
 ATTRIBUTES = {
-    f"{APP}.jinja_env": "jinja2.Environment",
+    f"{APP}.jinja_env": f"{APPS_TEMPLATES}.Environment",
     f"{APP}.session_interface": "flask.sessions.SecureCookieSessionInterface",
     f"{_CLIENT}.application": APP,
     f"{_CLIENT}.app": APP,
@@ -173,6 +176,7 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "flask.typing.TestClientProtocol": _CLIENT,
     "flask.views.MethodView": "flask.views.MethodView",
     "flask.wrappers.response.Response": _RESPONSE,
+    "collections.namedtuple": "typing.NamedTuple",
     "service.porting.runtime.copy_current_request_context": "flask.copy_current_request_context",
     "service.porting.runtime.ensure_async": f"{APP}.ensure_async",
     "service.porting.runtime.make_conditional": "flask.Response.make_conditional",
@@ -183,6 +187,7 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "werkzeug.test.TestResponse": _RESPONSE,
     "flask.datastructures.FileStorage": "werkzeug.datastructures.FileStorage",
     "werkzeug.FileStorage": "werkzeug.datastructures.FileStorage",
+    "typing_extensions.NamedTuple": "typing.NamedTuple",
     "werkzeug.LocalProxy": PROXY,
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import libcst as cst
 
+from .fields import in_body
 from .templates import Templates
 from .values import NOTHING, Value, Values, merged
 
@@ -92,6 +93,7 @@ class Class(Scope):
         self.attributes: dict[str, Values] = {}
         self.factories: set[Function] = set()
         """What is called where its objects are made: for defaults of its fields, by a metaclass."""
+        self._own_fields = list(in_body(node))
 
     def lineage(self) -> Iterator[Class]:
         """The class and those of the project that it inherits from."""
@@ -129,6 +131,15 @@ class Class(Scope):
                 elif isinstance(base, Instance):
                     found.append(base.kind)
         return found
+
+    def fields(self) -> list[str]:
+        """The fields that its objects are made of, in their order, if it has no `__init__`."""
+        line = reversed(list(self.lineage()))
+        return list(dict.fromkeys(name for each in line for name in each._own_fields))
+
+    def is_tuple(self) -> bool:
+        """Whether its objects are tuples of their fields."""
+        return "typing.NamedTuple" in self.external_bases()
 
     def attribute(self, name: str) -> Values:
         """What an attribute of its objects may be, methods included."""
@@ -255,19 +266,23 @@ class Read:
 
 @dataclass(frozen=True)
 class Double:
-    """A call of a test that puts something in the place of something else.
+    """A double that a test puts in the place of something else.
 
     Attributes:
-        site: the call.
+        site: the call that does it.
+        of: what it is a member of that is replaced.
         target: what is replaced.
         node: what takes its place, as written; None if the library makes it up.
         given: what that may stand for.
+        called: functions that the double calls, as written, and what they may stand for.
     """
 
     site: Site
+    of: Values
     target: Values
     node: cst.BaseExpression | None = None
     given: Values = NOTHING
+    called: tuple[tuple[cst.BaseExpression, Values], ...] = ()
 
 
 @dataclass(eq=False)
@@ -287,7 +302,7 @@ class Program:
     """What was put into attributes of objects from outside, such as `g.db`."""
     aliases: dict[Function, set[Function]] = field(default_factory=lambda: defaultdict(set))
     """Functions that stand in for each other, so that they must be of one kind."""
-    doubles: dict[cst.Call, Double] = field(default_factory=dict)
+    doubles: dict[cst.CSTNode, Double] = field(default_factory=dict)
     """What tests put in the place of something else."""
     given: dict[cst.CSTNode, tuple[Site, int]] = field(default_factory=dict)
     """Arguments that are given to be called: the call that they are given to, and where."""

@@ -189,11 +189,12 @@ def _without_body(headers: Headers) -> Headers:
     return Headers([(name, value) for name, value in headers if name.lower() not in about_body])
 
 
-def plain_function(function: Callable[..., Awaitable[T]]) -> Callable[..., T]:
+def plain_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """A plain function, for threads of a test, that waits for what a coroutine function does."""
 
-    def called(*args: Any, **kwargs: Any) -> T:
-        return run_apart(function(*args, **kwargs))
+    def called(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        return run_apart(result) if isawaitable(result) else result
 
     return called
 

@@ -146,6 +146,9 @@ def items(values: Values) -> Values:
         elif isinstance(value, Row):
             for place in value.places:
                 found |= place
+        elif isinstance(value, Object) and value.of.is_tuple():
+            for name in value.of.fields():
+                found |= value.of.attribute(name)
         elif isinstance(value, Generated):
             found |= value.function.yields
         elif isinstance(value, Instance):
@@ -153,6 +156,16 @@ def items(values: Values) -> Values:
         elif isinstance(value, Text):
             found |= DATA
     return frozenset(found)
+
+
+def place(value: Value, number: int) -> Values | None:
+    """What is at one place of a value whose places are known; None if they are not."""
+    if isinstance(value, Row):
+        return value.places[number] if number < len(value.places) else NOTHING
+    if isinstance(value, Object) and value.of.is_tuple():
+        names = value.of.fields()
+        return value.of.attribute(names[number]) if number < len(names) else NOTHING
+    return None
 
 
 def many(values: Values) -> Values:

@@ -25,6 +25,7 @@ OTHER_REASONS = {
 SAID_ONCE = {
     "connection_entries",
     "doubles_in_tests",
+    "doubles_of_another_kind",
     "middleware",
     "sql_errors",
     "sqlite_quotes",

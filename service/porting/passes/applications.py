@@ -9,6 +9,7 @@ from typing import Any
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.flask_types import APPS_TEMPLATES
 from service.porting.nodes import awaited, beside, called, dotted, statement, with_keyword
 from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan, paths
 from service.porting.program import Function, Module, Site
@@ -67,7 +68,7 @@ def _call(plan: Plan, site: Site) -> None:
     if "flask.Flask.run" in site.paths:
         _tell_of_running(plan, site, node)
     can_await = plan.colours.is_async(plan.colours.owner(site))
-    rendering = can_await and "jinja2.Template.render" in site.paths
+    rendering = can_await and f"{APPS_TEMPLATES}.Template.render" in site.paths
     if rendering and isinstance(node.func, cst.Attribute):
         edits.rename(node.func.attr, "render_async")
         edits.change(node, awaited)

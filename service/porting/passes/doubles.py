@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import libcst as cst
 
 from service.porting.awaitables import AWAITABLE, RENAMED
-from service.porting.nodes import wrapped
+from service.porting.nodes import text_of, wrapped
 from service.porting.plan import SENDING, TESTING, Plan
 from service.porting.program import Double, Function, Module
 from service.porting.registration import COMMAND
@@ -15,9 +15,11 @@ from service.porting.values import (
     NOTHING,
     External,
     Instance,
+    ModuleValue,
     Object,
     Routine,
     Type,
+    Values,
     routines,
 )
 
@@ -27,6 +29,8 @@ _PLAIN_MOCKS = ("Mock", "MagicMock")
 _MADE_TO_MEASURE = {"autospec", "new_callable", "spec", "spec_set"}
 _ADVICE = "let the double have coroutine functions, or autospec=True"
 _WRAPPER = "coroutine_function"
+_NO_APP = "Connections, which gets the app now, takes no mock: replace Connections, too"
+_ANSWERS = "the response that this returns has awaitables for data and JSON"
 
 
 def rewrite_doubles(plan: Plan) -> None:
@@ -34,22 +38,47 @@ def rewrite_doubles(plan: Plan) -> None:
     for double in plan.program.doubles.values():
         if any(_is_awaited(plan, value) for value in double.target):
             _of_function(plan, double)
-        elif names := sorted(_not_awaited(plan, double)):
+            continue
+        if names := sorted(_not_awaited(plan, double)):
             reason = f"{', '.join(names)} of what this replaces is awaited now: {_ADVICE}"
             plan.hand(double.site.where, double.site.node, reason)
+        elif External("flask.Flask") in double.target and not _is_class(double.given):
+            plan.hand(double.site.where, double.site.node, _NO_APP)
+        _of_plain_function(plan, double)
 
 
 def rename_targets(plan: Plan) -> None:
-    """What a test names in a string has the name that its module gives it now."""
+    """What a test names, in a string or as a member, has the name that its module gives it now."""
     for double in plan.program.doubles.values():
         node = double.site.node
-        first = node.args[0].value if isinstance(node, cst.Call) and node.args else None
-        if not isinstance(first, cst.SimpleString) or not isinstance(first.evaluated_value, str):
-            continue
-        new = _renamed(plan, first.evaluated_value)
-        if new != first.evaluated_value:
-            text = first.value.replace(first.evaluated_value, new)
-            plan.edits(double.site.where.module).change(first, _string(text))
+        args = node.args if isinstance(node, cst.Call) else ()
+        for position, of in enumerate((NOTHING, double.of)[: len(args)]):
+            given = args[position].value
+            if not isinstance(given, cst.SimpleString) or (name := text_of(given)) is None:
+                continue
+            new = _renamed_member(plan, of, name) if position else _renamed(plan, name)
+            if new != name:
+                text = given.value.replace(name, new)
+                plan.edits(double.site.where.module).change(given, _string(text))
+    for read, base in plan.program.values.items():
+        if isinstance(read, cst.Attribute) and read in plan.program.module_of:
+            new = _renamed_member(plan, base, read.attr.value)
+            if new != read.attr.value:
+                plan.edits(plan.program.module_of[read]).change(read.attr, _named(new))
+
+
+def _renamed_member(plan: Plan, of: Values, name: str) -> str:
+    """The name that a member of a module, or of Flask itself, has now."""
+    for value in of:
+        if isinstance(value, ModuleValue):
+            return plan.edits(value.module).renamed.get(name, name)
+        if value == External("flask"):
+            return RENAMED.get(name, name)
+    return name
+
+
+def _named(name: str) -> Callable[[cst.Name], cst.Name]:
+    return lambda old: old.with_changes(value=name)
 
 
 def _renamed(plan: Plan, name: str) -> str:
@@ -114,7 +143,32 @@ def _of_function(plan: Plan, double: Double) -> None:
             edits.rename(node.func, edits.need("unittest.mock", "AsyncMock"))
         return
     wrapper = edits.need(TESTING, _WRAPPER)
-    edits.change(node, lambda old: wrapped(wrapper, old))
+    edits.change(node, _within(wrapper))
+
+
+def _of_plain_function(plan: Plan, double: Double) -> None:
+    """What calls the double awaits nothing: where the double does, it gets a plain function."""
+    for node, values in (*double.called, *((double.node, double.given),)):
+        functions = [each for each in routines(values) if _became_async(plan, each)]
+        if node is None or not functions:
+            continue
+        where = double.site.where
+        if not double.target:
+            reason = f"{functions[0].label} is a coroutine function now: is what this replaces?"
+            plan.hand(where, node, reason)
+            continue
+        wrapper = plan.edits(where.module).need(TESTING, "plain_function")
+        plan.edits(where.module).change(node, _within(wrapper))
+        if any(Instance("flask.Response") in each.returns for each in functions):
+            plan.hand(where, node, _ANSWERS)
+
+
+def _is_class(values: Values) -> bool:
+    return any(isinstance(value, Type) for value in values)
+
+
+def _within(function: str) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
+    return lambda old: wrapped(function, old)
 
 
 def _is_plain_mock(path: str) -> bool:
@@ -138,12 +192,27 @@ def _not_awaited(plan: Plan, double: Double) -> set[str]:
         for name, method in _methods(value)
         if plan.colours.is_async(method)
     }
-    return {
+    of_project = {
         name
         for value in double.target
         if isinstance(value, Object | Type)
         for name, method in _methods(value)
-        if _became_async(plan, method) and name not in own
+        if _became_async(plan, method)
+    }
+    return (of_project | _of_flask(plan, double)) - own
+
+
+def _of_flask(plan: Plan, double: Double) -> set[str]:
+    """What is awaited of an object of Flask's, or of Flask itself, where a test replaces it."""
+    kinds = {value.kind for value in double.target if isinstance(value, Instance)}
+    kinds |= {"flask"} & {value.path for value in double.target if isinstance(value, External)}
+    within = {value.module for value in double.of if isinstance(value, ModuleValue)}
+    return {
+        path.rpartition(".")[2]
+        for site in plan.program.sites.values()
+        if not site.where.module.is_test and (not within or site.where.module in within)
+        for path in site.paths & AWAITABLE
+        if any(path.startswith(f"{kind}.") for kind in kinds) and plan.colours.needs(site)
     }
 
 
