@@ -30,6 +30,7 @@ from .passes.functions import define_functions
 from .passes.handovers import rewrite_handovers
 from .passes.imports import rewrite_imports
 from .passes.members import tell_of_members
+from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
 from .passes.requirements import tell_of_requirements
 from .passes.settings import tell_of_settings
@@ -48,6 +49,7 @@ Tell = Callable[[str, int, int], None]
 STEPS = (
     replace_openers,
     rewrite_testsuites,
+    tell_of_memory,
     rewrite_doubles,
     rewrite_handovers,
     rewrite_expectations,
