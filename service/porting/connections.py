@@ -27,7 +27,7 @@ from .idiom import (
 from .nodes import dotted
 from .program import Function, Module, Program, Site
 from .queries import Queries
-from .refusals import refuse, refuse_together, wanted
+from .refusals import is_attempt, refuse, refuse_together, wanted
 from .registration import HOOK
 from .values import Instance
 
@@ -152,7 +152,7 @@ def _only_keeps(function: Function, idiom: Idiom) -> bool:
                 return False
             touches = True
         elif site.paths & set(drivers.CONNECTING):
-            if _is_attempt(function, site):
+            if is_attempt(function, site):
                 return False
             touches = True
         elif not all(_is_harmless(path) for path in site.paths):
@@ -165,14 +165,6 @@ def _only_keeps(function: Function, idiom: Idiom) -> bool:
                 return False
             touches = True
     return touches and not _does_more(function)
-
-
-def _is_attempt(function: Function, site: Site) -> bool:
-    """Whether the function handles that it cannot be opened there."""
-    return any(
-        isinstance(each, cst.Try) and site.node in m.findall(each.body, m.Call())
-        for each in m.findall(function.node, m.Try(handlers=[m.AtLeastN(n=1)]))
-    )
 
 
 def _is_harmless(path: str) -> bool:

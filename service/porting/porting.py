@@ -37,6 +37,7 @@ from .passes.settings import tell_of_settings
 from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
+from .passes.unavailable import catch_unavailable
 from .plan import Plan
 from .program import Module, Program, Site
 from .project import linked_away, read
@@ -48,6 +49,7 @@ Tell = Callable[[str, int, int], None]
 
 STEPS = (
     replace_openers,
+    catch_unavailable,
     rewrite_testsuites,
     tell_of_memory,
     rewrite_doubles,
