@@ -10,6 +10,7 @@ import libcst.matchers as m
 
 from . import drivers
 from .idiom import POSTGRESQL, REDIS, Idiom, Kept, connect_sites, kept_of
+from .mentions import mentions
 from .narrowing import opened_for
 from .nodes import dotted, text_of
 from .program import Function, Module, Site
@@ -58,6 +59,8 @@ def refuse(idiom: Idiom) -> None:
     for kept in idiom.kept.values():
         _by_itself(idiom, kept)
         _by_name(idiom, kept)
+    for function in idiom.openers:
+        _by_mention(idiom, function)
     for site in idiom.program.sites.values():
         _by_handling(idiom, site)
     for site in idiom.program.sites.values():
@@ -99,6 +102,13 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
         for name in sorted(patched):
             if _is_patched(idiom, name):
                 _refuse(kept, f"tests put something else in the place of {name}", site)
+
+
+def _by_mention(idiom: Idiom, function: Function) -> None:
+    for module, node in mentions(idiom.program, function):
+        for name in idiom.openers[function]:
+            reason = f"{function.label} is not only called, but named here"
+            _refuse(idiom.kept[name], reason, Site(node, module, "attribute"))
 
 
 def _by_handling(idiom: Idiom, site: Site) -> None:
