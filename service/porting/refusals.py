@@ -180,6 +180,8 @@ def _by_use(idiom: Idiom, site: Site) -> None:
                 _refuse(kept, reason, site)
     for function in site.functions & set(idiom.openers):
         _refuse_call(idiom, site, function)
+        if function in idiom.singletons:
+            _by_reading(idiom, idiom.kept[idiom.singletons[function].name], site)
 
 
 def _by_reading(idiom: Idiom, kept: Kept, site: Site) -> None:
