@@ -42,6 +42,8 @@ class Plan:
     idiom: Idiom
     entries: dict[str, str] = field(default_factory=dict)
     """What CONNECTIONS gets, by name, as source."""
+    borrowed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """What these need from other modules, to be imported where they are written."""
     by_hand: dict[Module, set[cst.CSTNode]] = field(default_factory=lambda: defaultdict(set))
     """Where a hand is needed."""
     _edits: dict[Module, Edits] = field(default_factory=dict)
