@@ -13,22 +13,31 @@ from .registration import role_of
 from .values import ModuleValue, Routine
 
 
-def mentions(program: Program, function: Function) -> Iterator[tuple[Module, cst.CSTNode]]:
-    """Where a function is mentioned that goes if nobody but its callers knows it."""
+def mentions(
+    program: Program, function: Function, gone: set[Function]
+) -> Iterator[tuple[Module, cst.CSTNode]]:
+    """Where a function is mentioned that goes if nobody but its callers knows it.
+
+    Args:
+        gone: functions that go, too, whatever they mention.
+    """
     name = re.compile(rf"\b{re.escape(function.name)}\b(?!\s*\()")
     for module in program.modules.values():
         if name.search(module.source):
-            finder = _Mentions(program, module, function)
+            finder = _Mentions(program, module, function, gone)
             module.tree.visit(finder)
             yield from ((module, node) for node in finder.found)
 
 
 class _Mentions(cst.CSTVisitor):
-    def __init__(self, program: Program, module: Module, function: Function) -> None:
+    def __init__(
+        self, program: Program, module: Module, function: Function, gone: set[Function]
+    ) -> None:
         super().__init__()
         self.program = program
         self.module = module
         self.function = function
+        self.gone = {each.node for each in gone}
         self.found: list[cst.CSTNode] = []
         self._is_known = Routine(function) in module.bindings.get(function.name, frozenset())
 
@@ -62,7 +71,7 @@ class _Mentions(cst.CSTVisitor):
             self.found.append(node)
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
-        for part in (*node.decorators, node.params, node.body):
+        for part in (*node.decorators, node.params, node.body) if node not in self.gone else ():
             part.visit(self)
         return False
 

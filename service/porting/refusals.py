@@ -105,7 +105,7 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
 
 
 def _by_mention(idiom: Idiom, function: Function) -> None:
-    for module, node in mentions(idiom.program, function):
+    for module, node in mentions(idiom.program, function, idiom.removed):
         for name in idiom.openers[function]:
             reason = f"{function.label} is not only called, but named here"
             _refuse(idiom.kept[name], reason, Site(node, module, "attribute"))
