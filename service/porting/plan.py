@@ -10,6 +10,7 @@ import libcst as cst
 
 from .colouring import Colours
 from .idiom import Idiom
+from .imports_left import ImportsLeft
 from .program import Function, Module, Program, Scope, Site
 from .report import Kind, Report
 from .rewriter import Edits
@@ -78,9 +79,12 @@ class Plan:
     def outcome(self) -> tuple[dict[Module, str], set[Module]]:
         """The new source of every module that changes; and those that would not be Python."""
         found, broken = {}, set()
+        imports = ImportsLeft(self.program)
         for module, edits in self._edits.items():
             try:
                 source = edits.apply()
+                if source != module.source:
+                    source = imports.set_right(module, source, edits.renamed)
                 compile(source, module.path, "exec", dont_inherit=True)
             except (SyntaxError, cst.CSTValidationError) as error:
                 reason = f"left as it is, since what came out is not Python: {error}"
