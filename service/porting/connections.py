@@ -1,8 +1,9 @@
 """Finding the connection idiom: who opens, who keeps, who closes, and whether `get_db` can do it.
 
 A connection is opened onto `g` by a function that returns it, or by a `before_request` function,
-or kept in a variable of a module. It is converted if everything that is done with it has a form
-in the asynchronous driver; if not, all of it stays as it is.
+or kept in a variable of a module, as it is imported or by a function that opens it once. It is
+converted if everything that is done with it has a form in the asynchronous driver; if not, all of
+it stays as it is.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from .idiom import (
 from .nodes import dotted
 from .program import Function, Module, Program, Site
 from .queries import Queries
-from .refusals import refuse, refuse_together, wanted
+from .refusals import is_attempt, refuse, refuse_together, wanted
 from .registration import HOOK
+from .singletons import singleton
 from .values import Instance
 
 
@@ -44,6 +46,7 @@ def find_idiom(
     """
     idiom = Idiom(program, names)
     _find_kept(idiom)
+    _find_singletons(idiom)
     for name, (reason, site) in (refused or {}).items():
         if name in idiom.kept:
             idiom.kept[name].refusal, idiom.kept[name].refused_at = reason, site
@@ -79,6 +82,21 @@ def _find_kept(idiom: Idiom) -> None:
                 of = next(value.kind for value in values if isinstance(value, Instance))
                 kind = KINDS[of.partition(".")[0]]
                 idiom.kept[name] = Kept(name, numbers, kind, of_g=False)
+
+
+def _find_singletons(idiom: Idiom) -> None:
+    """Functions that open what one client can share, onto a variable of their own."""
+    for function in idiom.program.functions.values():
+        numbers = numbers_in(function.returns)
+        found = singleton(idiom.program, function) if numbers else None
+        if found is None or found.name in idiom.kept or function.module.is_test:
+            continue
+        of = next(value.kind for value in function.returns if isinstance(value, Instance))
+        kind = KINDS[of.partition(".")[0]]
+        if kind != POSTGRESQL:
+            idiom.kept[found.name] = Kept(found.name, numbers, kind, of_g=False)
+            idiom.singletons[function] = found
+            idiom.openers[function].add(found.name)
 
 
 def _find_openers(idiom: Idiom) -> None:
@@ -152,7 +170,7 @@ def _only_keeps(function: Function, idiom: Idiom) -> bool:
                 return False
             touches = True
         elif site.paths & set(drivers.CONNECTING):
-            if _is_attempt(function, site):
+            if is_attempt(function, site):
                 return False
             touches = True
         elif not all(_is_harmless(path) for path in site.paths):
@@ -165,14 +183,6 @@ def _only_keeps(function: Function, idiom: Idiom) -> bool:
                 return False
             touches = True
     return touches and not _does_more(function)
-
-
-def _is_attempt(function: Function, site: Site) -> bool:
-    """Whether the function handles that it cannot be opened there."""
-    return any(
-        isinstance(each, cst.Try) and site.node in m.findall(each.body, m.Call())
-        for each in m.findall(function.node, m.Try(handlers=[m.AtLeastN(n=1)]))
-    )
 
 
 def _is_harmless(path: str) -> bool:

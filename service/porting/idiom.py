@@ -11,6 +11,7 @@ import libcst as cst
 from . import drivers
 from .program import Function, Program, Read, Site
 from .queries import Queries
+from .singletons import Singleton
 from .values import External, Instance, Values, items
 
 POSTGRESQL, REDIS, RETHINKDB = "postgresql", "redis", "rethinkdb"
@@ -45,7 +46,8 @@ class Idiom:
     Attributes:
         names: new names of connections, by their old ones.
         kept: every connection, by the name it is kept under.
-        openers: functions that return a connection of `g`, with the names they may give.
+        openers: functions that return a connection, with the names they may give.
+        singletons: those of them that open one connection for all, and what keeps it.
         closers: functions that only close.
         openings: the statements, among others of a function, that open onto `g`, by their call.
         attempts: the same, where it is a `try` that handles the driver's errors.
@@ -58,6 +60,7 @@ class Idiom:
     names: Mapping[str, str]
     kept: dict[str, Kept] = field(default_factory=dict)
     openers: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
+    singletons: dict[Function, Singleton] = field(default_factory=dict)
     removed: set[Function] = field(default_factory=set)
     closers: set[Function] = field(default_factory=set)
     openings: dict[cst.CSTNode, cst.SimpleStatementLine] = field(default_factory=dict)

@@ -11,6 +11,7 @@ import libcst as cst
 
 from .colouring import Colours
 from .idiom import Idiom
+from .imports_left import ImportsLeft
 from .program import Function, Module, Program, Scope, Site
 from .report import Kind, Report
 from .rewriter import Edits
@@ -43,6 +44,8 @@ class Plan:
     idiom: Idiom
     entries: dict[str, str] = field(default_factory=dict)
     """What CONNECTIONS gets, by name, as source."""
+    borrowed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """What these need from other modules, to be imported where they are written."""
     by_hand: dict[Module, set[cst.CSTNode]] = field(default_factory=lambda: defaultdict(set))
     """Where a hand is needed."""
     _edits: dict[Module, Edits] = field(default_factory=dict)
@@ -89,9 +92,12 @@ class Plan:
     def outcome(self) -> tuple[dict[Module, str], set[Module]]:
         """The new source of every module that changes; and those that would not be Python."""
         found, broken = {}, set()
+        imports = ImportsLeft(self.program)
         for module, edits in self._edits.items():
             try:
                 source = edits.apply()
+                if source != module.source:
+                    source = imports.set_right(module, source, edits.renamed)
                 compile(source, module.path, "exec", dont_inherit=True)
             except (SyntaxError, cst.CSTValidationError) as error:
                 reason = f"left as it is, since what came out is not Python: {error}"

@@ -30,12 +30,14 @@ from .passes.functions import define_functions
 from .passes.handovers import rewrite_handovers
 from .passes.imports import rewrite_imports
 from .passes.members import tell_of_members
+from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
 from .passes.requirements import tell_of_requirements
 from .passes.settings import tell_of_settings
 from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
+from .passes.unavailable import catch_unavailable
 from .plan import Plan
 from .program import Module, Program, Site
 from .project import linked_away, read
@@ -47,7 +49,9 @@ Tell = Callable[[str, int, int], None]
 
 STEPS = (
     replace_openers,
+    catch_unavailable,
     rewrite_testsuites,
+    tell_of_memory,
     rewrite_doubles,
     rewrite_handovers,
     rewrite_expectations,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tokenize import detect_encoding
@@ -30,6 +31,8 @@ def read(root: Path, tell: Callable[[int, int], None] = lambda done, of: None) -
     Raises:
         NotAProject: there is no Python file.
     """
+    if root.is_file() and not _is_python(root):
+        raise NotAProject(f"{root}: neither a Python file nor a directory")
     paths = [root] if root.is_file() else list(python_files(root))
     if not paths:
         raise NotAProject(f"{root}: no Python file is here")
@@ -42,13 +45,19 @@ def read(root: Path, tell: Callable[[int, int], None] = lambda done, of: None) -
                 name = path.relative_to(top).with_suffix("").as_posix().replace("/", ".")
             module = Module(path.relative_to(top), name, _text(path))
         except (cst.ParserSyntaxError, UnicodeDecodeError, SyntaxError, RecursionError) as error:
-            line = getattr(error, "raw_line", None) or getattr(error, "lineno", None) or 0
-            program.unparsed.append((path.relative_to(top), line, _first_line(error)))
+            program.unparsed.append((path.relative_to(top), *_unreadable(path, error)))
         else:
             program.modules[module.name] = module
         tell(number, len(paths))
     program.templates = _templates(program)
     return program
+
+
+def _is_python(path: Path) -> bool:
+    """Whether a file is Python by its name, or by the line that says what runs it."""
+    with path.open("rb") as file:
+        first = file.readline()
+    return path.suffix == ".py" or (first.startswith(b"#!") and b"python" in first)
 
 
 def _templates(program: Program) -> Templates:
@@ -116,5 +125,16 @@ def _module_name(top: Path, path: Path) -> str:
     return ".".join(parts)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+def _unreadable(path: Path, error: Exception) -> tuple[int, str]:
+    """The line where a file is not Python, what Python says of it, and what to do."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    to_do = f"make it Python {version}, which this runs on, and run this again"
+    try:
+        compile(path.read_bytes(), path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as found:  # a ValueError is for null bytes
+        error = found
+    except RecursionError:
+        to_do = "an expression in it is nested too deeply"
+    line = getattr(error, "lineno", None) or getattr(error, "raw_line", None) or 0
+    what = getattr(error, "msg", None) or str(error).strip().splitlines()[0]
+    return line, f"{what}: {to_do}"

@@ -6,13 +6,17 @@ import re
 from collections.abc import Callable
 
 import libcst as cst
+import libcst.matchers as m
 
 from . import drivers
 from .idiom import POSTGRESQL, REDIS, Idiom, Kept, connect_sites, kept_of
+from .mentions import mentions
 from .narrowing import opened_for
 from .nodes import dotted, text_of
 from .program import Function, Module, Site
 from .query_edits import UNDERSTOOD_ROWS
+
+_RAISING = m.IndentedBlock(body=[m.SimpleStatementLine(body=[m.Raise(exc=None)])])
 
 
 def stuck(idiom: Idiom, can_await: Callable[[Site], bool]) -> dict[str, tuple[str, Site]]:
@@ -55,6 +59,10 @@ def refuse(idiom: Idiom) -> None:
     for kept in idiom.kept.values():
         _by_itself(idiom, kept)
         _by_name(idiom, kept)
+    for function in idiom.openers:
+        _by_mention(idiom, function)
+    for site in idiom.program.sites.values():
+        _by_handling(idiom, site)
     for site in idiom.program.sites.values():
         if site.where not in idiom.removed:
             _by_use(idiom, site)
@@ -94,6 +102,34 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
         for name in sorted(patched):
             if _is_patched(idiom, name):
                 _refuse(kept, f"tests put something else in the place of {name}", site)
+
+
+def _by_mention(idiom: Idiom, function: Function) -> None:
+    for module, node in mentions(idiom.program, function, idiom.removed):
+        for name in idiom.openers[function]:
+            reason = f"{function.label} is not only called, but named here"
+            _refuse(idiom.kept[name], reason, Site(node, module, "attribute"))
+
+
+def _by_handling(idiom: Idiom, site: Site) -> None:
+    """What an opener does if it cannot open would be lost with it."""
+    where = site.where
+    if not isinstance(where, Function) or where not in idiom.openers or site.role != "call":
+        return
+    opens = site.node in idiom.program.connects or not site.functions.isdisjoint(idiom.openers)
+    if opens and is_attempt(where, site):
+        for name in idiom.openers[where]:
+            _refuse(idiom.kept[name], f"{where.label} handles that it cannot be opened", site)
+
+
+def is_attempt(function: Function, site: Site) -> bool:
+    """Whether the function handles that it cannot be opened there."""
+    return any(
+        isinstance(each, cst.Try)
+        and site.node in m.findall(each.body, m.Call())
+        and not all(m.matches(handler.body, _RAISING) for handler in each.handlers)
+        for each in m.findall(function.node, m.Try(handlers=[m.AtLeastN(n=1)]))
+    )
 
 
 def _stays_open(idiom: Idiom, site: Site) -> bool:
@@ -144,6 +180,8 @@ def _by_use(idiom: Idiom, site: Site) -> None:
                 _refuse(kept, reason, site)
     for function in site.functions & set(idiom.openers):
         _refuse_call(idiom, site, function)
+        if function in idiom.singletons:
+            _by_reading(idiom, idiom.kept[idiom.singletons[function].name], site)
 
 
 def _by_reading(idiom: Idiom, kept: Kept, site: Site) -> None:

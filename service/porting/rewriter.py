@@ -95,7 +95,7 @@ class Edits:
         tree = self.module.tree.visit(_Rewriter(self))
         if self.imports:
             items = [
-                ImportItem(module, name, alias)
+                ImportItem(module.lstrip("."), name, alias, len(module) - len(module.lstrip(".")))
                 for module, name, alias in sorted(self.imports, key=str)
             ]
             tree = _with_imports(tree, items)

@@ -52,6 +52,15 @@ def suite(folder: Path, environment: dict[str, str], *options: str) -> str:
     return said.splitlines()[-1]
 
 
+def unclean(folder: Path) -> set[str]:
+    """The files whose imports are not in order, or not all used, as ruff has it by itself."""
+    rules = ("--isolated", "--no-cache", "--select", "F401,I", "--line-length", "100")
+    ruff = (sys.executable, "-m", "ruff", "check", *rules, "--output-format", "concise", ".")
+    done = subprocess.run(ruff, cwd=folder, capture_output=True, text=True)
+    assert done.returncode in {0, 1}, done.stderr
+    return {line.partition(":")[0] for line in done.stdout.splitlines() if ".py:" in line}
+
+
 @pytest.mark.parametrize("name", TESTS)
 def test_it_runs_on_flask_and_ported_here(
     name: str, tmp_path: Path, environment: dict[str, str]
@@ -63,6 +72,7 @@ def test_it_runs_on_flask_and_ported_here(
     (folder / "pytest.ini").write_text("[pytest]\n")
     assert suite(folder, environment, "-p", "no:asyncio").startswith(passed)
     (folder / "pytest.ini").unlink()
+    found_before = unclean(folder)
 
     status, said = run(folder, environment, "-m", "service", "port", "--write", ".")
     assert status == 0, said
@@ -71,3 +81,4 @@ def test_it_runs_on_flask_and_ported_here(
         assert "flask" not in path.read_text(), path
     assert suite(folder, environment).startswith(passed)
     assert port(folder).changes == []
+    assert unclean(folder) <= found_before

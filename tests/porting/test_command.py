@@ -63,8 +63,11 @@ async def test_json_is_for_programs(tmp_path: Path) -> None:
 
 
 async def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("print = 1\n")
     for arguments, expected in [
         ([str(tmp_path)], f"Error: {tmp_path}: no Python file is here"),
+        ([str(notes)], f"Error: {notes}: neither a Python file nor a directory"),
         (["--map", "db", str(tmp_path)], "'db': write OLD=NEW, as in db=a"),
         (["--map", 'db=a"b', str(tmp_path)], "allowed: a Python identifier"),
         (["--map", "db=a", "--map", "log=a", str(tmp_path)], "'a' twice: each needs its own name"),
@@ -91,8 +94,17 @@ async def test_a_file_that_cannot_be_parsed_is_told_with_its_line(tmp_path: Path
     project(tmp_path, {"broken.py": "from flask import Flask\n\napp = = Flask(__name__)\n"})
     async with running("port", str(tmp_path / "broken.py")) as command:
         assert await command.ended() == (1, "")
-    assert command.lines[0].startswith("broken.py:3: hand: cannot be parsed: ")
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    reason = f"invalid syntax: make it Python {version}, which this runs on, and run this again"
+    assert command.lines[0] == f"broken.py:3: hand: cannot be parsed: {reason}"
     assert "nothing is to be done" not in "".join(command.lines)
+
+
+async def test_a_program_may_have_another_name(tmp_path: Path) -> None:
+    project(tmp_path, {"manage": "#!/usr/bin/env python3\n" + APP})
+    async with running("port", "--write", str(tmp_path / "manage")) as command:
+        assert await command.ended() == (0, "")
+    assert "await render_template" in (tmp_path / "manage").read_text()
 
 
 async def test_links_are_left_and_what_they_lead_to_outside(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def _connect(plan: Plan) -> None:
         last = _configured(plan, site.where.module, line, target) if entered else line
         source = [f"{name}({target})"]
         if entered:
-            source.insert(0, _entries(plan, target))
+            source = [*_borrowing(plan), _entries(plan, target), *source]
             if any("os." in entry for entry in plan.entries.values()):
                 edits.need("os")
             if any("urllib.parse." in entry for entry in plan.entries.values()):
@@ -181,6 +181,12 @@ def _has_request_class(plan: Plan) -> bool:
         for values in (set_on_it, *(each.attribute("request_class") for each in apps))
         for value in values
     )
+
+
+def _borrowing(plan: Plan) -> list[str]:
+    """The imports that the entries need there."""
+    borrowed = sorted(plan.borrowed.items())
+    return [f"from {path} import {', '.join(sorted(names))}" for path, names in borrowed]
 
 
 def _entries(plan: Plan, app: str) -> str:

@@ -9,7 +9,7 @@ import libcst as cst
 import libcst.matchers as m
 from asyncpg import exceptions
 
-from service.porting.idiom import ALL_ERRORS, Kept, errors_caught
+from service.porting.idiom import ALL_ERRORS, Kept, errors_caught, numbers_in
 from service.porting.nodes import called, dotted, without_statement
 from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.program import Module, Scope, Site
@@ -151,7 +151,9 @@ class _Imports(cst.CSTVisitor):
     def _is_gone(self, alias: cst.ImportAlias) -> bool:
         bound = dotted(alias.asname.name) if alias.asname else dotted(alias.name)
         values = self.module.bindings.get(bound, frozenset())
-        return dotted(alias.name) in self.variables or _gone(self.plan, values)
+        kept = self.variables.get(dotted(alias.name))
+        of_variable = kept is not None and not kept.numbers.isdisjoint(numbers_in(values))
+        return of_variable or _gone(self.plan, values)
 
 
 def _with_names(names: list[cst.ImportAlias]) -> Callable[[cst.ImportFrom], cst.ImportFrom]:
@@ -176,8 +178,11 @@ def _remove_variables(plan: Plan) -> None:
         if any(number in kept.numbers for kept in variables.values()):
             line = plan.program.statements.get(node)
             site = plan.program.sites[node, "call"]
-            if line is not None:
+            if line is not None and site.where not in plan.idiom.removed:
                 plan.edits(site.where.module).change(line, _removed)
+    for function, kept in plan.idiom.singletons.items():
+        if kept.line is not None and function in plan.idiom.removed:
+            plan.edits(function.module).change(kept.line, _removed)
 
 
 def _catch(plan: Plan) -> None:

@@ -187,10 +187,12 @@ class _Names(cst.CSTVisitor):
 
 def _is_known_to_app(plan: Plan, module: Module, word: str) -> bool:
     """Whether the one module that makes an app has the name, or may import it."""
-    makers = {site.where.module for site in apps_made(plan) if not site.where.module.is_test}
-    if makers == {module}:
+    makers = {site.where for site in apps_made(plan) if not site.where.module.is_test}
+    homes = {maker.module for maker in makers}
+    if homes == {module}:
         return True
-    return len(makers) == 1 and borrow(plan, word, module, *makers)
+    maker = makers if len(makers) == 1 else homes
+    return len(homes) == 1 and borrow(plan, word, module, *maker)
 
 
 def apps_made(plan: Plan) -> list[Site]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import libcst as cst
-import libcst.matchers as m
 
 from service.porting.nodes import called, dotted, with_keyword
-from service.porting.plan import REQUEST_CONTEXTS, TESTING, Plan, paths
+from service.porting.plan import REQUEST_CONTEXTS, TESTING, Plan
 
 _QUART_TAKES = {"path", "method", "headers", "json", "auth", "scheme", "root_path", "subdomain"}
-_IN_MEMORY = ":memory:"
-_ANOTHER = "with peewee, each thread has a database in memory of its own: use a file"
 
 
 def rewrite_testsuites(plan: Plan) -> None:
@@ -38,27 +35,6 @@ def rewrite_testsuites(plan: Plan) -> None:
         if "flask.Response.text" in site.paths and isinstance(site.node, cst.Attribute):
             edits = plan.edits(site.where.module)
             edits.of_node[site.node].insert(0, _text)
-    if _uses_peewee(plan):
-        _tell_of_memory(plan)
-
-
-def _uses_peewee(plan: Plan) -> bool:
-    """Whether the app has a database by a library that has a connection for each thread."""
-    found = (
-        path.partition(".")[0]
-        for module in plan.program.modules.values()
-        for values in module.bindings.values()
-        for path in paths(values)
-    )
-    return any(library in {"peewee", "playhouse"} for library in found)
-
-
-def _tell_of_memory(plan: Plan) -> None:
-    for module in plan.program.modules.values():
-        if _IN_MEMORY in module.source:
-            for node in m.findall(module.tree, m.SimpleString()):
-                if isinstance(node, cst.SimpleString) and node.evaluated_value == _IN_MEMORY:
-                    plan.hand(module, node, _ANOTHER)
 
 
 def _held(nullcontext: str) -> Callable[[cst.WithItem], cst.WithItem]:
