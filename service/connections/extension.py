@@ -81,9 +81,8 @@ class Connections:
         install(app, self.here)
         install_bridge(app)
         app.before_serving(self._open_eager)
-        for error in (ConnectionUnavailable, PoolTimeout):
-            if error not in app.error_handler_spec[None][None]:
-                app.register_error_handler(error, _service_unavailable)
+        if ConnectionsError not in app.error_handler_spec[None][None]:
+            app.register_error_handler(ConnectionsError, _service_unavailable)
         app.shutdown = self._closing_after(app.shutdown)  # type: ignore[method-assign]
 
     def here(self) -> Loop:
@@ -196,8 +195,10 @@ class Connections:
         return shutdown_then_close
 
 
-async def _service_unavailable(error: ConnectionUnavailable | PoolTimeout) -> Response:
+async def _service_unavailable(error: ConnectionsError) -> Response:
     """What a request gets that needs the connection, unless the app has a handler of its own."""
+    if not isinstance(error, ConnectionUnavailable | PoolTimeout):
+        raise error
     problem = {
         "type": "about:blank",
         "title": "Service Unavailable",

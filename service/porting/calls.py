@@ -218,6 +218,8 @@ class Calls(Records):
                 self.take_role(function, role, site.node, path)
             if is_of_error_handlers(path) and len(given) == 2:
                 self.handles(routines(given[1]), given[0])
+                if isinstance(site.node, cst.Call):
+                    self.program.errors[site.node.args[0].value] = given[0]
         elif path == "builtins.setattr":
             self._setattr(site.node, arguments, env)
         elif path in STANDING_IN:

@@ -190,7 +190,8 @@ class Handing(Doubles):
                         self.take_role(target, role, node, value.path)
                     if isinstance(node.decorator, cst.Call) and is_of_error_handlers(value.path):
                         for arg in node.decorator.args[:1]:
-                            self.handles(targets, self.evaluate(arg.value, env))
+                            self.program.errors[arg.value] = self.evaluate(arg.value, env)
+                            self.handles(targets, self.program.errors[arg.value])
                 elif value.path == "functools.wraps()" and isinstance(node.decorator, cst.Call):
                     for arg in node.decorator.args[:1]:
                         self.store(values, "__wrapped__", self.evaluate(arg.value, env))

@@ -12,7 +12,7 @@ from . import drivers
 from .program import Function, Program, Read, Site
 from .queries import Queries
 from .singletons import Singleton
-from .values import External, Instance, Values, items
+from .values import External, Instance, Values
 
 POSTGRESQL, REDIS, RETHINKDB = "postgresql", "redis", "rethinkdb"
 KINDS = {**dict.fromkeys(drivers.SPEAKING_SQL, POSTGRESQL), "redis": REDIS, "rethinkdb": RETHINKDB}
@@ -92,8 +92,6 @@ def errors_caught(program: Program, handler: cst.ExceptHandler) -> set[str]:
     if handler.type is None:
         return set(ALL_ERRORS)
     _, values = program.handlers[handler]
-    if isinstance(handler.type, cst.Tuple):
-        values = items(values)
     return {value.path for value in values if isinstance(value, External)}
 
 

@@ -148,6 +148,13 @@ def text_of(node: cst.CSTNode | None) -> str | None:
     return None
 
 
+def parts_of(caught: cst.BaseExpression) -> list[cst.BaseExpression]:
+    """The classes that an `except` or an error handler names."""
+    if isinstance(caught, cst.Tuple):
+        return [element.value for element in caught.elements]
+    return [caught]
+
+
 def body_of(suite: cst.BaseSuite) -> Sequence[cst.BaseStatement]:
     """The statements of a block; those of `if x: a; b`, too."""
     if isinstance(suite, cst.SimpleStatementSuite):

@@ -24,6 +24,7 @@ from .passes.deployment import rewrite_deployment
 from .passes.doubles import rename_targets, rewrite_doubles
 from .passes.entries import unwritten
 from .passes.environs import rewrite_environs
+from .passes.errors import rewrite_errors
 from .passes.expectations import rewrite_expectations
 from .passes.files import rewrite_files
 from .passes.functions import define_functions
@@ -37,7 +38,6 @@ from .passes.settings import tell_of_settings
 from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
-from .passes.unavailable import catch_unavailable
 from .plan import Plan
 from .program import Module, Program, Site
 from .project import linked_away, read
@@ -49,7 +49,7 @@ Tell = Callable[[str, int, int], None]
 
 STEPS = (
     replace_openers,
-    catch_unavailable,
+    rewrite_errors,
     rewrite_testsuites,
     tell_of_memory,
     rewrite_doubles,

@@ -330,6 +330,8 @@ class Program:
     """Where connections are read from `g`, or from a variable of a module."""
     handlers: dict[cst.CSTNode, tuple[Function | Module, Values]] = field(default_factory=dict)
     """What each `except` catches."""
+    errors: dict[cst.CSTNode, Values] = field(default_factory=dict)
+    """The classes that `except` and error handlers name."""
     kept: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Functions that containers and attributes hold, and the names of the attributes."""
     templates: Templates = field(default_factory=lambda: Templates({}, ()))

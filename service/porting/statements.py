@@ -11,6 +11,7 @@ from . import flask_types as types
 from .definitions import Definitions
 from .environment import Environment
 from .implicit import is_special
+from .nodes import parts_of
 from .program import Block, Function, Program
 from .registration import (
     CALLBACK,
@@ -229,14 +230,17 @@ class Evaluation(Definitions):
             self.suite(node.finalbody.body, env)
 
     def _caught(self, handler: cst.ExceptHandler | cst.ExceptStarHandler, env: Environment) -> None:
-        kinds = self.evaluate(handler.type, env) if handler.type is not None else NOTHING
-        if handler.type is not None:
-            self.program.handlers[handler] = (env.where, kinds)
+        assert handler.type is not None
+        kinds = NOTHING
+        for part in parts_of(handler.type):
+            self.program.errors[part] = found = self.evaluate(part, env)
+            kinds |= found | items(found)
+        self.program.handlers[handler] = (env.where, kinds)
         if External("builtins.StopIteration") in kinds and isinstance(env.where, Function):
             env.where.pins.setdefault("it catches StopIteration", handler)
         if handler.name is not None and isinstance(handler.name.name, cst.Name):
             errors: Values = NOTHING
-            for kind in kinds | items(kinds):
+            for kind in kinds:
                 if isinstance(kind, Type):
                     errors |= one(Object(kind.of))
                 elif isinstance(kind, External):

@@ -14,7 +14,13 @@ from quart import Quart
 from rethinkdb import r
 from rethinkdb.errors import ReqlTimeoutError
 
-from service.connections import Connections, ConnectionUnavailable, PoolTimeout, get_db
+from service.connections import (
+    Connections,
+    ConnectionsError,
+    ConnectionUnavailable,
+    PoolTimeout,
+    get_db,
+)
 from tests.eventually import until
 from tests.mute import mute_server
 
@@ -271,15 +277,22 @@ async def test_over_http_it_is_a_503_that_names_the_connection_and_says_when_to_
     await source.release(grant)
 
 
-async def test_a_handler_of_the_apps_own_comes_first(ledger: Ledger) -> None:
+@pytest.mark.parametrize("error", [ConnectionUnavailable, ConnectionsError])
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_handler_of_the_apps_own_comes_first(
+    ledger: Ledger, error: type[ConnectionsError], before: bool
+) -> None:
     app = Quart("tests")
     app.config["CONNECTIONS"] = {"x": "ledger://x"}
 
-    @app.errorhandler(ConnectionUnavailable)
     async def mine(error: ConnectionUnavailable) -> tuple[str, int]:
         return f"no {error.name}", 599
 
+    if before:
+        app.register_error_handler(error, mine)
     Connections(app)
+    if not before:
+        app.register_error_handler(error, mine)
 
     @app.get("/")
     async def index() -> str:
@@ -289,3 +302,14 @@ async def test_a_handler_of_the_apps_own_comes_first(ledger: Ledger) -> None:
     ledger.failing = OSError("down")
     response = await app.test_client().get("/")
     assert (response.status_code, await response.get_data()) == (599, b"no x")
+
+
+async def test_a_mistake_is_no_503(make_app: MakeApp) -> None:
+    app = make_app(x="ledger://x")
+
+    @app.get("/")
+    async def index() -> str:
+        await get_db("y")
+        return "served"
+
+    assert (await app.test_client().get("/")).status_code == 500

@@ -26,6 +26,7 @@ SAID_ONCE = {
     "connection_entries",
     "doubles_in_tests",
     "doubles_of_another_kind",
+    "errors_of_psycopg",
     "middleware",
     "sql_errors",
     "sqlite_quotes",

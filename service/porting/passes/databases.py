@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import libcst as cst
 import libcst.matchers as m
-from asyncpg import exceptions
 
 from service.porting.idiom import ALL_ERRORS, Kept, errors_caught, numbers_in
 from service.porting.nodes import called, dotted, without_statement
@@ -23,13 +22,7 @@ from .entries import NotPortable, entry
 _OF_PSYCOPG = m.Attribute(
     attr=m.OneOf(m.Name("pgcode"), m.Name("pgerror"), m.Name("diag"), m.Name("cursor"))
 )
-_ERRORS = {
-    "Error": "PostgresError",
-    "DatabaseError": "PostgresError",
-    "IntegrityError": "IntegrityConstraintViolationError",
-    "ProgrammingError": "SyntaxOrAccessError",
-}
-"""asyncpg's names of what psycopg raises, unless it is the same, with `Error`."""
+"""What errors of psycopg know, and others do not."""
 _ARGUMENTS = "asyncpg takes arguments of the column's own type: int(...), a date, not their text"
 
 
@@ -49,7 +42,6 @@ def replace_openers(plan: Plan) -> None:
         if any(role_of(path) for path in site.paths):
             _unregister(plan, site)
     _remove_variables(plan)
-    _catch(plan)
     for kept in plan.idiom.kept.values():
         _tell(plan, kept)
 
@@ -78,7 +70,7 @@ def _remove_openings(plan: Plan) -> None:
 
 def _keep_attempts(plan: Plan) -> None:
     """`try: g.name = connect(...)` still opens there, where it is known what to do if it fails."""
-    for node, handler in _handled(plan):
+    for node, handler in attempts(plan):
         where = plan.program.sites[node, "call"].where
         edits = plan.edits(where.module)
         edits.change(plan.idiom.attempts[node].body.body[0], _valued)
@@ -88,7 +80,7 @@ def _keep_attempts(plan: Plan) -> None:
             plan.hand(where, handler, "ConnectionsError has no pgcode: its __cause__ may tell more")
 
 
-def _handled(plan: Plan) -> list[tuple[cst.CSTNode, cst.ExceptHandler]]:
+def attempts(plan: Plan) -> list[tuple[cst.CSTNode, cst.ExceptHandler]]:
     """Attempts to open what is converted, and what handles that they fail."""
     return [
         (node, attempt.handlers[0])
@@ -183,40 +175,6 @@ def _remove_variables(plan: Plan) -> None:
     for function, kept in plan.idiom.singletons.items():
         if kept.line is not None and function in plan.idiom.removed:
             plan.edits(function.module).change(kept.line, _removed)
-
-
-def _catch(plan: Plan) -> None:
-    if not any(k.kind == "postgresql" and not k.refusal for k in plan.idiom.kept.values()):
-        return
-    of_attempts = [handler for _, handler in _handled(plan)]
-    for handler, (where, _) in plan.program.handlers.items():
-        assert isinstance(handler, cst.ExceptHandler | cst.ExceptStarHandler)
-        if handler in of_attempts:
-            continue
-        written = handler.type
-        parts = (
-            [element.value for element in written.elements]
-            if isinstance(written, cst.Tuple)
-            else [written]
-        )
-        for part in parts:
-            name = dotted(part)
-            if name.partition(".")[0] in {"psycopg", "psycopg2"}:
-                _rename_error(plan, where, part, name.rpartition(".")[2])
-                if handler.name is not None and m.findall(handler.body, _OF_PSYCOPG):
-                    plan.hand(where, handler, "asyncpg's errors have sqlstate and other attributes")
-
-
-def _rename_error(plan: Plan, where: Scope, part: cst.CSTNode | None, name: str) -> None:
-    assert part is not None
-    names = [found for found in (_ERRORS.get(name), f"{name}Error", name) if found]
-    new = next((found for found in names if hasattr(exceptions, found)), None)
-    if new is None:
-        plan.hand(where, part, f"asyncpg has another name for {name}: see asyncpg.exceptions")
-        return
-    edits = plan.edits(where.module)
-    edits.need("asyncpg")
-    edits.change(part, lambda old: cst.Attribute(cst.Name("asyncpg"), cst.Name(new)))
 
 
 def rewrite_queries(plan: Plan) -> None:
