@@ -21,6 +21,7 @@ from service.porting.registration import (
     TEMPLATE,
 )
 from service.porting.report import Kind
+from service.porting.unseen import SERVES
 
 from .blocks import bound_by
 from .callbacks import calls_on_the_loop, is_called_by_python
@@ -86,7 +87,7 @@ def _leave_the_loop(plan: Plan, function: Function) -> None:
 def _matters(plan: Plan, function: Function) -> bool:
     if function in plan.colours.bridged or function.roles or calls_on_the_loop(plan, function):
         return True
-    if makes_app(function):
+    if makes_app(function) or plan.colours.reasons[function][1] == SERVES:
         return False
     return not function.is_lambda and plan.colours.is_called(function)
 
