@@ -46,6 +46,8 @@ def define_functions(plan: Plan) -> None:
                 _define(plan, function)
         elif COMMAND in function.roles:
             _keep_context(plan, function)
+        if COMMAND in function.roles and not function.decorators:
+            _tell_of_command(plan, function)
         if function in plan.colours.threaded and _matters(plan, function):
             _tell_why(plan, function)
         if function in plan.colours.threaded and TEMPLATE in function.roles:
@@ -187,6 +189,14 @@ def _command(plan: Plan, function: Function) -> None:
         )
 
     edits.change(node, edit)
+
+
+def _tell_of_command(plan: Plan, function: Function) -> None:
+    """Report what a call, and no decorator, makes a command: nothing gives it a context."""
+    runs = any("asyncio.run" in site.paths for site in plan.colours.sites(function))
+    if function in plan.colours.asynchronous or runs:
+        reason = f"a call makes {function.label} a command, without a context: decorate one instead"
+        plan.hand(function, function.node, reason)
 
 
 def _docstring(
