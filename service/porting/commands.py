@@ -15,7 +15,7 @@ _INVOKING = {"forward", "invoke"}
 
 def calls_commands(site: Site) -> bool:
     """Whether it is `app.cli()`, or the call of a command."""
-    of_project = any(COMMAND in function.roles for function in site.functions)
+    of_project = any(COMMAND in each.roles and each.decorators for each in site.functions)
     return of_project or not site.paths.isdisjoint(_COMMAND_LINES)
 
 

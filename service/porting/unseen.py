@@ -12,6 +12,8 @@ from .program import Function, Program, Site
 
 _UNITTEST_SYNC = {"setUpClass", "tearDownClass", "setup_method", "teardown_method", "setup_class"}
 
+SERVES = "app.run has an event loop of its own"
+
 
 def pin_what_is_called_unseen(program: Program) -> None:
     """Pin who has no caller that is seen, and who may be meant by a call that is not resolved."""
@@ -34,6 +36,9 @@ def pin_what_is_called_unseen(program: Program) -> None:
 
 def pin_what_is_called_plainly(program: Program) -> None:
     """Pin who is called by what awaits nothing: a thread, a server, unittest."""
+    for site in program.sites.values():
+        if "flask.Flask.run" in site.paths and isinstance(site.where, Function):
+            site.where.pins.setdefault(SERVES, site.node)
     for function in program.in_threads:
         function.pins.setdefault("it is run in a thread", function.node)
     for function in program.functions.values():

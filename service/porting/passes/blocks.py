@@ -9,13 +9,19 @@ from typing import Any
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.commands import has_context
 from service.porting.nodes import beside, body_of, statement
 from service.porting.plan import RUN_APART, RUNNING, Plan
-from service.porting.program import Block, Function, Module
+from service.porting.program import Block, Function, Module, Site
+from service.porting.registration import COMMAND
+from service.porting.unseen import SERVES
+
+_RUN = "flask.Flask.run"
 
 
 def detach_blocks(plan: Plan) -> None:
     """Make out the edits for the blocks that become functions of their own."""
+    served: set[cst.CSTNode] = set()
     detached = [
         block
         for block in plan.program.blocks.values()
@@ -28,8 +34,42 @@ def detach_blocks(plan: Plan) -> None:
             )
             continue
         edits = plan.edits(block.function.module)
+        last = body_of(block.node.body)[-1]
+        serving = _serving(plan, last)
+        served |= serving
+        if serving and len(body_of(block.node.body)) == 1:
+            edits.change(block.node, _body_alone)
+            continue
         run = edits.need(RUNNING, RUN_APART)
-        edits.change(block.node, _detached(run, detached, number))
+        edits.change(block.node, _detached(run, detached, number, last if serving else None))
+    for site in plan.sites("call"):
+        if _RUN in site.paths and site.node not in served and _is_on_a_loop(plan, site):
+            plan.hand(site.where, site.node, f"{SERVES}: call it where there is no other")
+
+
+def _is_on_a_loop(plan: Plan, site: Site) -> bool:
+    owner = plan.colours.owner(site)
+    if isinstance(owner, Function) and COMMAND in owner.roles:
+        return has_context(owner)
+    return plan.colours.is_async(owner)
+
+
+def _serving(plan: Plan, last: cst.BaseStatement) -> set[cst.CSTNode]:
+    """The call in the last line of a block, if that is no more than `app.run()`."""
+    if not m.matches(last, m.SimpleStatementLine([m.Expr(m.Call())])):
+        return set()
+    call = cst.ensure_type(cst.ensure_type(last, cst.SimpleStatementLine).body[0], cst.Expr).value
+    site = plan.program.sites.get((call, "call"))
+    return {call} if site is not None and _RUN in site.paths else set()
+
+
+def _body_alone(node: cst.With) -> cst.BaseStatement:
+    (line,) = body_of(node.body)
+    return line.with_changes(leading_lines=[*node.leading_lines, *_above(line)])
+
+
+def _above(line: cst.BaseStatement) -> Sequence[cst.EmptyLine]:
+    return cst.ensure_type(line, cst.SimpleStatementLine).leading_lines
 
 
 def _leaves(node: cst.With) -> bool:
@@ -95,7 +135,9 @@ def _rest(function: cst.FunctionDef, blocks: Sequence[Block]) -> cst.BaseSuite:
     return rest
 
 
-def _declared(blocks: Sequence[Block], number: int) -> tuple[list[str], list[str]]:
+def _declared(
+    blocks: Sequence[Block], number: int, after: cst.BaseStatement | None
+) -> tuple[list[str], list[str]]:
     """The line that says whose the names are that a block binds; and what none has bound before."""
     block = blocks[number]
     bound = bound_by(block.node.body)
@@ -105,6 +147,8 @@ def _declared(blocks: Sequence[Block], number: int) -> tuple[list[str], list[str
     assert isinstance(function.node, cst.FunctionDef)
     given = _names(function.node.params)
     outside = _names(_rest(function.node, [block])) | given
+    if after is not None:
+        outside |= _names(after)
     of_module = bound & function.outer_names
     own = sorted((bound & outside) - of_module)
     lines = [f"global {', '.join(sorted(of_module))}"] if of_module else []
@@ -121,19 +165,25 @@ def _names(node: cst.CSTNode) -> set[str]:
     return {name.value for name in m.findall(node, m.Name()) if isinstance(name, cst.Name)}
 
 
-def _detached(run: str, blocks: Sequence[Block], number: int) -> Callable[[cst.With], object]:
+def _detached(
+    run: str, blocks: Sequence[Block], number: int, after: cst.BaseStatement | None
+) -> Callable[[cst.With], object]:
+    """A function of its own, called where it stood; and what of it comes after that."""
     block = blocks[number]
     function = block.function
     siblings = beside(function.tree if isinstance(function, Module) else function.node, block.node)
     at_top = isinstance(function, Module) and siblings is function.tree.body
-    lines, unbound = _declared(blocks, number)
+    lines, unbound = _declared(blocks, number, after)
     call = f"return {run}(in_context())" if _returns(block.node) else f"{run}(in_context())"
 
     def edit(node: cst.With) -> object:
         before = [statement(f"{' = '.join(unbound)} = None")] if unbound else []
+        body = body_of(node.body)
+        if after is not None:
+            *body, last = body
         entered = node.with_changes(
             asynchronous=cst.Asynchronous(),
-            body=cst.IndentedBlock(body_of(node.body)),
+            body=cst.IndentedBlock(body),
             leading_lines=[],
         )
         blank = [cst.EmptyLine(indent=False)] * (2 if at_top else 1)
@@ -143,6 +193,6 @@ def _detached(run: str, blocks: Sequence[Block], number: int) -> Callable[[cst.W
             leading_lines=[*above, *(line for line in node.leading_lines if line.comment)],
         )
         finish = statement(call).with_changes(leading_lines=blank)
-        return cst.FlattenSentinel([*before, define, finish])
+        return cst.FlattenSentinel([*before, define, finish, *([last] if after else [])])
 
     return edit

@@ -21,6 +21,7 @@ from service.porting.registration import (
     TEMPLATE,
 )
 from service.porting.report import Kind
+from service.porting.unseen import SERVES
 
 from .blocks import bound_by
 from .callbacks import calls_on_the_loop, is_called_by_python
@@ -45,6 +46,8 @@ def define_functions(plan: Plan) -> None:
                 _define(plan, function)
         elif COMMAND in function.roles:
             _keep_context(plan, function)
+        if COMMAND in function.roles and not function.decorators:
+            _tell_of_command(plan, function)
         if function in plan.colours.threaded and _matters(plan, function):
             _tell_why(plan, function)
         if function in plan.colours.threaded and TEMPLATE in function.roles:
@@ -85,7 +88,7 @@ def _leave_the_loop(plan: Plan, function: Function) -> None:
 def _matters(plan: Plan, function: Function) -> bool:
     if function in plan.colours.bridged or function.roles or calls_on_the_loop(plan, function):
         return True
-    if makes_app(function):
+    if makes_app(function) or plan.colours.reasons[function][1] == SERVES:
         return False
     return not function.is_lambda and plan.colours.is_called(function)
 
@@ -185,6 +188,14 @@ def _command(plan: Plan, function: Function) -> None:
         )
 
     edits.change(node, edit)
+
+
+def _tell_of_command(plan: Plan, function: Function) -> None:
+    """Report what a call, and no decorator, makes a command: nothing gives it a context."""
+    runs = any("asyncio.run" in site.paths for site in plan.colours.sites(function))
+    if function in plan.colours.asynchronous or runs:
+        reason = f"a call makes {function.label} a command, without a context: decorate one instead"
+        plan.hand(function, function.node, reason)
 
 
 def _docstring(
