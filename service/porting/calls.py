@@ -233,11 +233,16 @@ class Calls(Records):
         elif path in _RENDERING:
             for function in routines(everything):
                 self.take_role(function, TEMPLATE, site.node)
-            self.given_to_templates(everything)
+            for function in self.called_by_templates(everything):
+                function.roles.add(TEMPLATE)
         else:
             self._send(path, arguments)
             if path == "jinja2.Template.render":
-                self.given_to_templates(everything)
+                self._escape(
+                    site,
+                    [("", frozenset(map(Routine, self.called_by_templates(everything))))],
+                    path,
+                )
             if not self._is_decorating(path):
                 self._escape(site, arguments, path)
             self._consume(site, path, arguments)
@@ -248,6 +253,9 @@ class Calls(Records):
             return self.expected(arguments)
         if path.endswith("()"):
             return everything or NOTHING
+        if path == "functools.update_wrapper" and len(given) > 1:
+            self.store(given[0], "__wrapped__", given[1])
+            return given[0]
         if role is not None or (is_transparent(path) and path not in types.RETURNED):
             if path == "flask.stream_with_context":
                 self._stream(everything)

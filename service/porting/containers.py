@@ -114,19 +114,20 @@ class Containers(Implicit):
             if number is not None:
                 self.program.leaked[number].append(self.site(node, env, "call"))
 
-    def given_to_templates(self, values: Values) -> None:
-        """Note which methods of objects templates call."""
+    def called_by_templates(self, values: Values) -> set[Function]:
+        """The methods that templates call of objects that they are given."""
+        found: set[Function] = set()
         for value in values:
             if isinstance(value, Object):
                 for each in value.of.lineage():
                     special = {name for name in each.bindings if is_special(name)}
                     for name in special | each.bindings.keys() & self.program.templates.words:
-                        for function in routines(each.bindings[name]):
-                            function.roles.add(TEMPLATE)
+                        found |= routines(each.bindings[name])
             elif isinstance(value, Proxied):
                 self.program.read_by_templates.add(value.function)
             elif isinstance(value, Many | Row):
-                self.given_to_templates(items(one(value)))
+                found |= self.called_by_templates(items(one(value)))
+        return found
 
     def lose(self, values: Values, node: cst.CSTNode, env: Environment) -> None:
         """Note what goes where nobody follows it at all."""

@@ -180,6 +180,9 @@ class Expressions(Containers):
                     if method.is_property():
                         self.site(node, env, "attribute").functions.add(method)
                         found |= method.returns
+                if not self.attribute(one(value), name):
+                    for method in self.methods(value.of, "__getattr__"):
+                        found |= method.returns
         for value in found:
             if isinstance(value, External) and not called and drivers.number_of(value.path):
                 self.site(node, env, "attribute").paths.add(value.path)

@@ -38,6 +38,7 @@ from .passes.settings import tell_of_settings
 from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
+from .passes.unknown_answers import tell_of_unknown_answers
 from .plan import Plan
 from .program import Module, Program, Site
 from .project import linked_away, read
@@ -61,6 +62,7 @@ STEPS = (
     rewrite_environs,
     rewrite_middleware,
     tell_of_members,
+    tell_of_unknown_answers,
     rewrite_files,
     rewrite_streams,
     tell_of_streams,

@@ -99,7 +99,8 @@ class Evaluation(Definitions):
         if "context processor" in function.roles:
             for given in routines(function.returns):
                 given.roles.add(TEMPLATE)
-            self.given_to_templates(function.returns)
+            for called in self.called_by_templates(function.returns):
+                called.roles.add(TEMPLATE)
 
     def _parameter(self, function: Function, name: str) -> Values:
         found: Values = NOTHING
