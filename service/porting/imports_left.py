@@ -18,7 +18,7 @@ from .nodes import dotted
 from .program import Module, Program
 from .values import ModuleValue
 
-_LENGTHS = (88, 79, 100, 120)
+_LENGTHS = (88, 100, 120)
 """Of lines, as projects have them."""
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
