@@ -9,7 +9,7 @@ from . import flask_types as types
 from .doubles import CALLING, STANDING_IN, Arguments
 from .environment import Environment
 from .narrowing import decorated_at_once, opened_for, passes_on
-from .program import Class, Function, Program, Scope, Site
+from .program import Class, Function, Program, Scope
 from .records import Records
 from .registration import (
     TEMPLATE,
@@ -17,6 +17,7 @@ from .registration import (
     is_transparent,
     role_of,
 )
+from .sites import Site
 from .values import (
     DATA,
     NOTHING,

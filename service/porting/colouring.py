@@ -17,8 +17,9 @@ from .drivers import plain
 from .idiom import Idiom
 from .implicit import IMPLICIT, reached
 from .libraries import may_wait, may_wait_entered
-from .program import Block, Function, Module, Program, Site
+from .program import Block, Function, Module, Program
 from .registration import COMMAND, HOOK, VIEW
+from .sites import Site
 from .together import set_up_together
 from .unseen import pin_what_is_called_plainly, pin_what_is_called_unseen, unresolved
 from .waiting_for_threads import waiting_in_tests, waits_elsewhere

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import libcst as cst
 
-from .program import Function, Program, Site
+from .program import Function, Program
 from .registration import APP_COMMAND, COMMAND
+from .sites import Site
 from .values import External
 
 WITH_APPCONTEXT = "flask.cli.with_appcontext"

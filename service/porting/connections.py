@@ -26,11 +26,12 @@ from .idiom import (
     numbers_in,
 )
 from .nodes import dotted
-from .program import Function, Module, Program, Site
+from .program import Function, Module, Program
 from .queries import Queries
 from .refusals import is_attempt, refuse, refuse_together, wanted
 from .registration import HOOK
 from .singletons import singleton
+from .sites import Site
 from .values import Instance
 
 

@@ -9,7 +9,7 @@ import libcst as cst
 from . import flask_types as types
 from .environment import Environment
 from .evaluation import Expressions
-from .program import Double, Site
+from .sites import Double, Site
 from .values import (
     NOTHING,
     External,

@@ -12,7 +12,8 @@ from . import flask_types as types
 from .containers import Containers
 from .environment import Environment
 from .nodes import text_of
-from .program import Function, Program, Read, Site
+from .program import Function, Program
+from .sites import Read, Site
 from .values import (
     BYTEARRAY,
     DATA,

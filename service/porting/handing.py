@@ -14,7 +14,7 @@ from .generated import pin_beside_others, taken_by
 from .implicit import IMPLICIT
 from .libraries import may_wait
 from .nodes import dotted
-from .program import Function, Site
+from .program import Function
 from .registration import (
     APP_COMMAND,
     CALLBACK,
@@ -26,6 +26,7 @@ from .registration import (
     pin_by_name,
     role_of,
 )
+from .sites import Site
 from .values import (
     NOTHING,
     External,

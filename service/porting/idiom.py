@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from . import drivers
-from .program import Function, Program, Read, Site
+from .program import Function, Program
 from .queries import Queries
 from .singletons import Singleton
+from .sites import Read, Site
 from .values import External, Instance, Values
 
 POSTGRESQL, REDIS, RETHINKDB = "postgresql", "redis", "rethinkdb"

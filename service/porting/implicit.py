@@ -8,7 +8,8 @@ import libcst as cst
 
 from .attributes import Attributes
 from .environment import Environment
-from .program import Class, Function, Program, Site
+from .program import Class, Function, Program
+from .sites import Site
 from .values import Object, Proxied, Value, Values
 
 IMPLICIT = "implicit"

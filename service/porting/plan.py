@@ -12,9 +12,10 @@ import libcst as cst
 from .colouring import Colours
 from .idiom import Idiom
 from .imports_left import ImportsLeft
-from .program import Function, Module, Program, Scope, Site
+from .program import Function, Module, Program, Scope
 from .report import Kind, Report
 from .rewriter import Edits
+from .sites import Site
 from .values import External, Values
 
 RUNTIME = "service.connections"

@@ -40,10 +40,11 @@ from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
 from .passes.unknown_answers import tell_of_unknown_answers
 from .plan import Plan
-from .program import Module, Program, Site
+from .program import Module, Program
 from .project import linked_away, read
 from .refusals import stuck, used_in
 from .report import Kind, Report
+from .sites import Site
 from .statements import Evaluation
 
 Tell = Callable[[str, int, int], None]

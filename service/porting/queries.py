@@ -15,8 +15,9 @@ import libcst.matchers as m
 
 from . import drivers
 from .cursors import FunctionQueries
-from .program import Function, Program, Site
+from .program import Function, Program
 from .query_edits import DICTS, Planned
+from .sites import Site
 
 
 class Queries:

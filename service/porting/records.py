@@ -10,7 +10,8 @@ from . import fields
 from .environment import Environment
 from .handing import Handing
 from .nodes import text_of
-from .program import Class, Program, Site
+from .program import Class, Program
+from .sites import Site
 from .values import NOTHING, Object, Type, Values, items, many, one, routines
 
 NAMED_TUPLE = "typing.NamedTuple"

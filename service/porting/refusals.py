@@ -13,8 +13,9 @@ from .idiom import POSTGRESQL, REDIS, Idiom, Kept, connect_sites, kept_of
 from .mentions import mentions
 from .narrowing import opened_for
 from .nodes import dotted, text_of
-from .program import Function, Module, Site
+from .program import Function, Module
 from .query_edits import UNDERSTOOD_ROWS
+from .sites import Site
 
 _RAISING = m.IndentedBlock(body=[m.SimpleStatementLine(body=[m.Raise(exc=None)])])
 

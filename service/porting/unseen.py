@@ -8,7 +8,8 @@ import libcst.matchers as m
 from .awaitables import AWAITABLE
 from .factories import makes_app
 from .nodes import outline, text_of
-from .program import Function, Program, Site
+from .program import Function, Program
+from .sites import Site
 
 _UNITTEST_SYNC = {"setUpClass", "tearDownClass", "setup_method", "teardown_method", "setup_class"}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .libraries import may_wait_elsewhere
-from .program import Function, Program, Site
+from .program import Function, Program
+from .sites import Site
 
 
 def waiting_in_tests(program: Program) -> set[Function]:

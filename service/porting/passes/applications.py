@@ -12,7 +12,8 @@ import libcst.matchers as m
 from service.porting.flask_types import APPS_TEMPLATES
 from service.porting.nodes import awaited, beside, called, dotted, statement, with_keyword
 from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan, paths
-from service.porting.program import Function, Module, Site
+from service.porting.program import Function, Module
+from service.porting.sites import Site
 from service.porting.values import NOTHING, Type
 
 from .entries import apps_made, names_read

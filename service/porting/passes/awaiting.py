@@ -31,8 +31,9 @@ from service.porting.plan import (
     RUNTIME,
     Plan,
 )
-from service.porting.program import Block, Function, Site
+from service.porting.program import Block, Function
 from service.porting.registration import HOOK, VIEW
+from service.porting.sites import Site
 from service.porting.values import NOTHING, Object
 
 _MEANWHILE = "what it goes through waits over the bridge, which the event loop cannot"

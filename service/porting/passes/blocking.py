@@ -8,7 +8,8 @@ from service.porting import drivers
 from service.porting.awaitables import AWAITABLE
 from service.porting.libraries import WAITING_IN_STDLIB, may_wait_here
 from service.porting.plan import COPY_CONTEXT, RUN_APART, RUNNING, Plan, paths
-from service.porting.program import Function, Site
+from service.porting.program import Function
+from service.porting.sites import Site
 
 _COPYING = {f"flask.{COPY_CONTEXT}", "contextvars.copy_context"}
 _OWN_LOOPS = {"asyncio.run", f"{RUNNING}.{RUN_APART}"}

@@ -12,8 +12,9 @@ import libcst.matchers as m
 from service.porting.commands import has_context
 from service.porting.nodes import beside, body_of, statement
 from service.porting.plan import RUN_APART, RUNNING, Plan
-from service.porting.program import Block, Function, Module, Site
+from service.porting.program import Block, Function, Module
 from service.porting.registration import COMMAND
+from service.porting.sites import Site
 from service.porting.unseen import SERVES
 
 _RUN = "flask.Flask.run"

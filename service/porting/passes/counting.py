@@ -10,8 +10,9 @@ import libcst.matchers as m
 from service.porting.implicit import IMPLICIT
 from service.porting.nodes import text_of
 from service.porting.plan import Plan
-from service.porting.program import Function, Scope, Site
+from service.porting.program import Function, Scope
 from service.porting.registration import TEMPLATE, VIEW
+from service.porting.sites import Site
 from service.porting.values import NOTHING, routines
 
 _OF_A_RESULT = m.Call(func=m.Call())

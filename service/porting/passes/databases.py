@@ -11,9 +11,10 @@ import libcst.matchers as m
 from service.porting.idiom import ALL_ERRORS, Kept, errors_caught, numbers_in
 from service.porting.nodes import called, dotted, without_statement
 from service.porting.plan import GET_DB, RUNTIME, Plan
-from service.porting.program import Module, Scope, Site
+from service.porting.program import Module, Scope
 from service.porting.registration import role_of
 from service.porting.report import Kind
+from service.porting.sites import Site
 from service.porting.values import Routine, Values, routines
 
 from .awaiting import waited_for

@@ -9,8 +9,9 @@ import libcst as cst
 from service.porting.awaitables import AWAITABLE, RENAMED
 from service.porting.nodes import text_of, wrapped
 from service.porting.plan import SENDING, TESTING, Plan
-from service.porting.program import Double, Function, Module
+from service.porting.program import Function, Module
 from service.porting.registration import COMMAND
+from service.porting.sites import Double
 from service.porting.values import (
     NOTHING,
     External,

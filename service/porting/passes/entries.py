@@ -11,7 +11,8 @@ import libcst as cst
 from service.porting.idiom import Kept
 from service.porting.nodes import dotted, text_of
 from service.porting.plan import Plan
-from service.porting.program import Module, Site
+from service.porting.program import Module
+from service.porting.sites import Site
 from service.porting.values import Instance
 
 from .borrowing import borrow

@@ -12,8 +12,9 @@ from asyncpg import exceptions
 from service.porting.idiom import KINDS, POSTGRESQL
 from service.porting.nodes import as_dotted, dotted, parts_of
 from service.porting.plan import RUNTIME, Plan, paths
-from service.porting.program import Function, Scope, Site
+from service.porting.program import Function, Scope
 from service.porting.registration import is_of_error_handlers
+from service.porting.sites import Site
 from service.porting.values import NOTHING, routines
 
 from .databases import attempts

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import libcst as cst
 
 from service.porting.plan import Plan
-from service.porting.program import Site
+from service.porting.sites import Site
 from service.porting.values import Instance
 
 _WERKZEUGS = "werkzeug.middleware."

@@ -6,7 +6,8 @@ import libcst as cst
 
 from service.porting.nodes import dotted
 from service.porting.plan import RUNNING, STREAM, Plan
-from service.porting.program import Function, Module, Site
+from service.porting.program import Function, Module
+from service.porting.sites import Site
 from service.porting.values import External, Generated, routines
 
 _PATH = f"flask.{STREAM}"
