@@ -28,7 +28,6 @@ SAID_ONCE = {
     "doubles_of_another_kind",
     "errors_of_psycopg",
     "middleware",
-    "sql_errors",
     "sqlite_quotes",
 }
 """Cases that need a hand for what was there before, and is written otherwise now."""
