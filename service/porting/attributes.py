@@ -9,8 +9,9 @@ import libcst as cst
 
 from . import flask_types as types
 from .awaitables import AWAITABLE
-from .environment import Environment, Names
+from .environment import Environment
 from .flask_attributes import may_have
+from .instances import Instances
 from .program import Class, Function, Program, Scope
 from .registration import group_of
 from .values import (
@@ -60,7 +61,7 @@ _ONLY_FLASKS = {"app_context", "test_request_context"}
 """Methods that nothing but an app has."""
 
 
-class Attributes(Names):
+class Attributes(Instances):
     """Reading and storing attributes."""
 
     def __init__(self, program: Program) -> None:

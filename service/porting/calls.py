@@ -71,6 +71,8 @@ _AWAITING = {
 _AWAITING_OURS = tuple(
     f"service.{of}" for of in ("connections.", "porting.runtime.run_", "porting.runtime.await_")
 )
+_APP_FACTORY = "create_app"
+"""How a group of commands is given what makes the app, which is no command."""
 _NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
 """Calls that give all names of a module, or of an object."""
 _SAME_AS_ARGUMENT = {
@@ -215,8 +217,9 @@ class Calls(Records):
                 site.functions.update(self.methods(value.of, name))
         role = role_of(path)
         if role is not None:
-            for function in routines(everything):
-                self.take_role(function, role, site.node, path)
+            for values in [values for how, values in arguments if how != _APP_FACTORY]:
+                for function in routines(values):
+                    self.take_role(function, role, site.node, path)
             if is_of_error_handlers(path) and len(given) == 2:
                 self.handles(routines(given[1]), given[0])
                 if isinstance(site.node, cst.Call):
@@ -261,8 +264,10 @@ class Calls(Records):
             if path == "flask.stream_with_context":
                 self._stream(everything)
                 return everything
-            given_functions = routines(everything) and not path.startswith("functools.")
-            return everything if given_functions else one(External(f"{path}()"))
+            options = path.startswith("click.") and all(how for how, _ in arguments)
+            if not routines(everything) or options or path.startswith("functools."):
+                return one(External(f"{path}()"))
+            return everything
         if path in _SAME_AS_ARGUMENT:
             self._gathers(site, everything)
             return many(items(everything))

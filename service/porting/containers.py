@@ -40,10 +40,6 @@ class Containers(Implicit):
     """The evaluation of containers."""
 
     @abstractmethod
-    def evaluate(self, node: cst.CSTNode, env: Environment) -> Values:
-        """What an expression may stand for here."""
-
-    @abstractmethod
     def base(self, node: cst.CSTNode, env: Environment) -> Values:
         """What an expression may stand for of which an attribute is meant."""
 

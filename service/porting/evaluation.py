@@ -291,10 +291,16 @@ class Expressions(Containers):
 
     def _if(self, node: cst.IfExp, env: Environment) -> Values:
         self.evaluate(node.test, env)
-        return self.evaluate(node.body, env) | self.evaluate(node.orelse, env)
+        with self.where_true(node.test, env):
+            values = self.evaluate(node.body, env)
+        return values | self.evaluate(node.orelse, env)
 
     def _either(self, node: cst.BooleanOperation, env: Environment) -> Values:
-        return self.evaluate(node.left, env) | self.evaluate(node.right, env)
+        values = self.evaluate(node.left, env)
+        if isinstance(node.operator, cst.Or):
+            return values | self.evaluate(node.right, env)
+        with self.where_true(node.left, env):
+            return values | self.evaluate(node.right, env)
 
     def _binary(self, node: cst.BinaryOperation, env: Environment) -> Values:
         both = self.evaluate(node.left, env) | self.evaluate(node.right, env)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
+from .nodes import dotted
 from .program import Function
 from .values import External
 
@@ -17,6 +20,7 @@ COMMAND = "command"
 APP_COMMAND = "command of the app"
 OF_THE_APP = "click.AppGroup"
 """What stands for a group of click's that is added to the commands of the app."""
+_GROUPS = {"AppGroup", "FlaskGroup", "QuartGroup"}
 FIXTURE = "fixture"
 TEST = "test"
 CONTEXT_MANAGER = "context manager"
@@ -115,10 +119,22 @@ def group_of(function: Function) -> str:
     for value in [value for by in function.decorators for value in by]:
         path = value.path.removesuffix(_CALLED) if isinstance(value, External) else ""
         if path.endswith(".group"):
-            if not path.startswith("click."):
+            if not path.startswith("click.") or _has_class_of_flask(function):
                 return "flask.cli.AppGroup"
             return OF_THE_APP if APP_COMMAND in function.roles else "click.Group"
     return ""
+
+
+def _has_class_of_flask(function: Function) -> bool:
+    """Whether its commands have an app context: `@click.group(cls=FlaskGroup)`."""
+    return isinstance(function.node, cst.FunctionDef) and any(
+        arg.keyword is not None
+        and arg.keyword.value == "cls"
+        and dotted(arg.value).rpartition(".")[2] in _GROUPS
+        for decorator in function.node.decorators
+        if isinstance(decorator.decorator, cst.Call)
+        for arg in decorator.decorator.args
+    )
 
 
 def is_of_error_handlers(path: str) -> bool:

@@ -35,12 +35,12 @@ from .values import (
     Routine,
     Type,
     Values,
+    instance_of,
     items,
     many,
     merged,
     one,
     routines,
-    something_of,
 )
 
 ROUNDS = 14
@@ -169,7 +169,8 @@ class Evaluation(Definitions):
         elif isinstance(node, cst.If):
             self.evaluate(node.test, env)
             taken, other = env.branch(), env.branch()
-            self.suite(node.body, taken)
+            with self.where_true(node.test, taken):
+                self.suite(node.body, taken)
             if node.orelse is not None:
                 self._statement(node.orelse, other)
             env.join(taken, other)
@@ -242,10 +243,8 @@ class Evaluation(Definitions):
         if handler.name is not None and isinstance(handler.name.name, cst.Name):
             errors: Values = NOTHING
             for kind in kinds:
-                if isinstance(kind, Type):
-                    errors |= one(Object(kind.of))
-                elif isinstance(kind, External):
-                    errors |= one(something_of(kind.path))
+                if value := instance_of(kind):
+                    errors |= one(value)
             self.bind(env, handler.name.name.value, errors or DATA)
 
     def _with(self, node: cst.With, env: Environment) -> None:

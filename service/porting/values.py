@@ -137,6 +137,13 @@ DATA: Values = frozenset((Instance("builtins.?"),))
 BYTEARRAY = Instance("builtins.bytearray")
 
 
+def instance_of(kind: Value) -> Value | None:
+    """An object of this class, if it is one."""
+    if isinstance(kind, Type):
+        return Object(kind.of)
+    return something_of(kind.path) if isinstance(kind, External) else None
+
+
 def items(values: Values) -> Values:
     """What iterating over the values gives."""
     found: set[Value] = set()

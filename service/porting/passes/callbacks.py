@@ -17,6 +17,13 @@ _LIBRARIES = {"blinker", "flask", "itsdangerous", "jinja2", "json", "logging", "
 
 _HARMLESS = {PROXY, f"flask.{COPY_CONTEXT}"}
 """What does not call by itself: whoever uses what comes of it does."""
+_COMMAND_LINE = "flask.cli."
+"""What calls an app factory before there is an event loop."""
+_SETTING_UP = {
+    "add_url_rule", "create_global_jinja_loader", "create_jinja_environment", "make_config",
+    "record", "register", "register_blueprint", "run",
+}  # fmt: skip
+"""Methods of apps and blueprints that are called before there is an event loop."""
 
 
 def calls_on_the_loop(plan: Plan, function: Function) -> str:
@@ -35,7 +42,8 @@ def calls_on_the_loop(plan: Plan, function: Function) -> str:
         starts = of_app or plan.colours.tolerates_blocking(owner)
         if starts and not site.where.module.is_test:
             for path in sorted(site.paths):
-                if path.partition(".")[0] in _LIBRARIES and path not in _HARMLESS:
+                known = path.partition(".")[0] in _LIBRARIES and path not in _HARMLESS
+                if known and not path.startswith(_COMMAND_LINE):
                     return path
     return ""
 
@@ -48,6 +56,8 @@ def is_called_by_python(function: Function) -> bool:
 def _inherits(function: Function) -> str:
     """The class of a library that has this method, too."""
     if function.owner is None or is_awaited(function) or function.name.startswith("__"):
+        return ""
+    if function.name in _SETTING_UP:
         return ""
     for base in function.owner.external_bases():
         known = base.partition(".")[0] in _LIBRARIES

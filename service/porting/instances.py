@@ -1,0 +1,53 @@
+"""What `isinstance` tells of a name, where it is true."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import libcst as cst
+import libcst.matchers as m
+
+from .environment import Environment, Names
+from .nodes import parts_of
+from .values import DATA, Value, Values, instance_of
+
+_TOLD = m.Call(func=m.Name("isinstance"), args=[m.Arg(m.Name()), m.Arg()])
+
+
+class Instances(Names):
+    """Knowing more of a name within a branch."""
+
+    @abstractmethod
+    def evaluate(self, node: cst.CSTNode, env: Environment) -> Values:
+        """What an expression may stand for here."""
+
+    @contextmanager
+    def where_true(self, test: cst.BaseExpression, env: Environment) -> Iterator[None]:
+        """Know meanwhile of which class a name is that nothing else is known of."""
+        before = dict(env.names)
+        told: dict[str, Values] = {}
+        for name, classes in _told(test):
+            kinds = frozenset[Value]().union(*(self.evaluate(each, env) for each in classes))
+            if all(map(instance_of, kinds)) and self.look_up(env, name) <= DATA:
+                found = frozenset(value for kind in kinds if (value := instance_of(kind)))
+                env.names[name] = told[name] = found
+        yield
+        for name, values in told.items():
+            if env.names.get(name) is not values:
+                continue
+            if name in before:
+                env.names[name] = before[name]
+            else:
+                del env.names[name]
+
+
+def _told(test: cst.BaseExpression) -> Iterator[tuple[str, list[cst.BaseExpression]]]:
+    """The names that are known where a test is true, each with the classes it may be of."""
+    if isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.And):
+        yield from _told(test.left)
+        yield from _told(test.right)
+    elif isinstance(test, cst.Call) and m.matches(test, _TOLD):
+        name, classes = test.args
+        yield cst.ensure_type(name.value, cst.Name).value, parts_of(classes.value)
