@@ -33,6 +33,7 @@ from .passes.imports import rewrite_imports
 from .passes.members import tell_of_members
 from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
+from .passes.overrides import rewrite_overrides
 from .passes.requirements import tell_of_requirements
 from .passes.settings import tell_of_settings
 from .passes.stream_contexts import tell_of_streams
@@ -62,6 +63,7 @@ STEPS = (
     rewrite_applications,
     rewrite_environs,
     rewrite_middleware,
+    rewrite_overrides,
     tell_of_members,
     tell_of_unknown_answers,
     rewrite_files,
