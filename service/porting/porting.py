@@ -34,6 +34,7 @@ from .passes.members import tell_of_members
 from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
 from .passes.overrides import rewrite_overrides
+from .passes.request_classes import rewrite_request_classes
 from .passes.requirements import tell_of_requirements
 from .passes.settings import tell_of_settings
 from .passes.stream_contexts import tell_of_streams
@@ -60,6 +61,7 @@ STEPS = (
     rewrite_expectations,
     rewrite_imports,
     rename_targets,
+    rewrite_request_classes,
     rewrite_applications,
     rewrite_environs,
     rewrite_middleware,

@@ -11,12 +11,13 @@ import libcst.matchers as m
 
 from service.porting.flask_types import APPS_TEMPLATES
 from service.porting.nodes import awaited, beside, called, dotted, statement, with_keyword
-from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan, paths
+from service.porting.plan import CONNECTIONS, PORTED_REQUEST, RUNNING, RUNTIME, Plan, paths
 from service.porting.program import Function, Module
 from service.porting.sites import Site
-from service.porting.values import NOTHING, Type
+from service.porting.values import NOTHING
 
 from .entries import apps_made, names_read
+from .request_classes import has_request_class, inherits_from_another, reads_bodies
 
 _FLASK = "flask.Flask"
 _OF_AN_OBJECT = m.Attribute(value=~m.Call(func=m.Name("super")))
@@ -152,36 +153,11 @@ def _connect(plan: Plan) -> None:
             if any("urllib.parse." in entry for entry in plan.entries.values()):
                 edits.need("urllib.parse")
         edits.change(last, _followed_by(source))
-        if _wants_json(plan) and _has_request_class(plan):
-            plan.note(site.where, node, "let the app's request_class inherit PortedRequest")
-        elif _wants_json(plan):
-            request = edits.need(RUNNING, "PortedRequest")
+        if inherits_from_another(plan):
+            plan.note(site.where, node, f"let the app's request_class inherit {PORTED_REQUEST}")
+        elif reads_bodies(plan) and not has_request_class(plan):
+            request = edits.need(RUNNING, PORTED_REQUEST)
             edits.change(line, _followed_by([f"{target}.request_class = {request}"]))
-
-
-def _wants_json(plan: Plan) -> bool:
-    """Whether the app leaves it to Flask to refuse what is not JSON."""
-    for site in plan.program.sites.values():
-        if site.where.module.is_test:
-            continue
-        if site.role == "attribute" and "flask.Request.json" in site.paths:
-            return True
-        if "flask.Request.get_json" in site.paths and isinstance(site.node, cst.Call):
-            given = {arg.keyword.value for arg in site.node.args if arg.keyword}
-            if not given & {"silent", "force"} and not site.node.args:
-                return True
-    return False
-
-
-def _has_request_class(plan: Plan) -> bool:
-    """Whether the project gives the app a class of its own for requests."""
-    apps = [each for each in plan.program.classes.values() if _FLASK in each.external_bases()]
-    set_on_it = plan.program.stored.get((_FLASK, "request_class"), frozenset())
-    return any(
-        isinstance(value, Type)
-        for values in (set_on_it, *(each.attribute("request_class") for each in apps))
-        for value in values
-    )
 
 
 def _borrowing(plan: Plan) -> list[str]:
