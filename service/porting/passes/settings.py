@@ -20,6 +20,9 @@ _TRUSTED_HOSTS = (
     " Hypercorn's server_names"
 )
 
+_LESS = "Quart takes no more than MAX_CONTENT_LENGTH of the app; this can only lower it"
+_LIMITED = m.AssignTarget(m.Attribute(attr=m.Name("max_content_length")))
+
 
 def tell_of_settings(plan: Plan) -> None:
     """Report each of them once in a file."""
@@ -29,6 +32,8 @@ def tell_of_settings(plan: Plan) -> None:
             plan.note(module, node, _SERVER_NAME)
         for node in _set(module, "TRUSTED_HOSTS")[:1]:
             plan.hand(module, node, _TRUSTED_HOSTS)
+        for target in m.findall(module.tree, _LIMITED)[:1]:
+            plan.note(module, target, _LESS)
     if not any("RESPONSE_TIMEOUT" in module.source for module in modules):
         _tell_of_streams(plan)
 
