@@ -11,9 +11,19 @@ import libcst.matchers as m
 
 from service.porting.flask_types import APPS_TEMPLATES
 from service.porting.nodes import awaited, beside, called, dotted, statement, with_keyword
-from service.porting.plan import CONNECTIONS, PORTED_REQUEST, RUNNING, RUNTIME, Plan, paths
+from service.porting.plan import (
+    CONNECTIONS,
+    ENVIRONMENT,
+    PORTED_REQUEST,
+    RUNNING,
+    RUNTIME,
+    TEMPLATING,
+    Plan,
+    paths,
+)
 from service.porting.program import Function, Module
 from service.porting.sites import Site
+from service.porting.templating import LAZY
 from service.porting.values import NOTHING
 
 from .entries import apps_made, names_read
@@ -158,6 +168,19 @@ def _connect(plan: Plan) -> None:
         elif reads_bodies(plan) and not has_request_class(plan):
             request = edits.need(RUNNING, PORTED_REQUEST)
             edits.change(line, _followed_by([f"{target}.request_class = {request}"]))
+        if plan.program.templates.filters & set(LAZY):
+            if _has_environment(plan):
+                plan.note(site.where, node, f"let its jinja_environment inherit {ENVIRONMENT}")
+            else:
+                environment = edits.need(TEMPLATING, ENVIRONMENT)
+                edits.change(line, _followed_by([f"{target}.jinja_environment = {environment}"]))
+
+
+def _has_environment(plan: Plan) -> bool:
+    """Whether the project gives the app an environment of its own for templates."""
+    apps = [each for each in plan.program.classes.values() if _FLASK in each.external_bases()]
+    set_on_it = (_FLASK, "jinja_environment") in plan.program.stored
+    return set_on_it or any("jinja_environment" in each.bindings for each in apps)
 
 
 def _borrowing(plan: Plan) -> list[str]:
