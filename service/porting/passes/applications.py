@@ -17,6 +17,7 @@ from service.porting.plan import (
     PORTED_REQUEST,
     RUNNING,
     RUNTIME,
+    SESSIONS,
     TEMPLATING,
     Plan,
     paths,
@@ -24,12 +25,13 @@ from service.porting.plan import (
 from service.porting.program import Function, Module
 from service.porting.sites import Site
 from service.porting.templating import LAZY
-from service.porting.values import NOTHING
+from service.porting.values import NOTHING, Instance
 
 from .entries import apps_made, names_read
 from .request_classes import has_request_class, inherits_from_another, reads_bodies
 
 _FLASK = "flask.Flask"
+_SESSION = Instance("flask.session")
 _OF_AN_OBJECT = m.Attribute(value=~m.Call(func=m.Name("super")))
 _AS_PROGRAM = m.If(test=m.Comparison(left=m.Name("__name__")))
 _GIVING = m.AssignTarget() | m.AnnAssign() | m.For()
@@ -169,18 +171,27 @@ def _connect(plan: Plan) -> None:
             request = edits.need(RUNNING, PORTED_REQUEST)
             edits.change(line, _followed_by([f"{target}.request_class = {request}"]))
         if plan.program.templates.filters & set(LAZY):
-            if _has_environment(plan):
+            if _has(plan, "jinja_environment"):
                 plan.note(site.where, node, f"let its jinja_environment inherit {ENVIRONMENT}")
             else:
                 environment = edits.need(TEMPLATING, ENVIRONMENT)
                 edits.change(line, _followed_by([f"{target}.jinja_environment = {environment}"]))
+        if _has_sessions(plan) and not _has(plan, "session_interface"):
+            sessions = edits.need(SESSIONS, "PortedSessions")
+            edits.change(line, _followed_by([f"{target}.session_interface = {sessions}()"]))
 
 
-def _has_environment(plan: Plan) -> bool:
-    """Whether the project gives the app an environment of its own for templates."""
+def _has(plan: Plan, attribute: str) -> bool:
+    """Whether the project gives the app something of its own for this."""
     apps = [each for each in plan.program.classes.values() if _FLASK in each.external_bases()]
-    set_on_it = (_FLASK, "jinja_environment") in plan.program.stored
-    return set_on_it or any("jinja_environment" in each.bindings for each in apps)
+    set_on_it = (_FLASK, attribute) in plan.program.stored
+    return set_on_it or any(attribute in each.bindings for each in apps)
+
+
+def _has_sessions(plan: Plan) -> bool:
+    """Whether the app, and not only its tests, imports the session."""
+    modules = [module for module in plan.program.modules.values() if not module.is_test]
+    return any(_SESSION in values for each in modules for values in each.bindings.values())
 
 
 def _borrowing(plan: Plan) -> list[str]:
