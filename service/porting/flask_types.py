@@ -33,7 +33,7 @@ APPS_TEMPLATES = "flask.templating"
 """Where the environment of an app is, whose templates are rendered asynchronously by Quart."""
 _CLIENT = "flask.testing.FlaskClient"
 _RESPONSE = "flask.Response"
-_REQUEST = "flask.Request"
+REQUEST = "flask.Request"
 _RUNNER = "flask.testing.FlaskCliRunner"
 PROXY = "werkzeug.local.LocalProxy"
 _VERBS = ("delete", "get", "head", "open", "options", "patch", "post", "put", "trace")
@@ -41,7 +41,7 @@ _VERBS = ("delete", "get", "head", "open", "options", "patch", "post", "put", "t
 OBJECTS = {
     "flask.current_app": APP,
     "flask.g": "flask.g",
-    "flask.request": _REQUEST,
+    "flask.request": REQUEST,
     "flask.session": "flask.session",
 }
 """What is there already, without a call."""
@@ -100,10 +100,10 @@ ATTRIBUTES = {
     f"{APP}.session_interface": "flask.sessions.SecureCookieSessionInterface",
     f"{_CLIENT}.application": APP,
     f"{_CLIENT}.app": APP,
-    f"{_REQUEST}.files": "flask.Files",
-    f"{_REQUEST}.form": "flask.Form",
+    f"{REQUEST}.files": "flask.Files",
+    f"{REQUEST}.form": "flask.Form",
     "flask.ctx.AppContext.app": APP,
-    "flask.ctx.RequestContext.request": _REQUEST,
+    "flask.ctx.RequestContext.request": REQUEST,
     "flask.testing.FlaskCliRunner.app": APP,
 }
 """The class of what an attribute holds."""
@@ -177,6 +177,7 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "flask.views.MethodView": "flask.views.MethodView",
     "flask.wrappers.response.Response": _RESPONSE,
     "collections.namedtuple": "typing.NamedTuple",
+    "service.porting.runtime.PortedRequest": REQUEST,
     "service.porting.runtime.copy_current_request_context": "flask.copy_current_request_context",
     "service.porting.runtime.ensure_async": f"{APP}.ensure_async",
     "service.porting.runtime.make_conditional": "flask.Response.make_conditional",

@@ -9,6 +9,7 @@ import inspect
 
 from .awaitables import pairs
 from .flask_attributes import members
+from .flask_types import APPS_TEMPLATES
 from .testing import PortedClient
 
 _OF_WSGI = "an ASGI request has none"
@@ -53,7 +54,20 @@ LACKED = {
 DEALT_WITH = {"flask.Flask.ensure_sync", "flask.Flask.wsgi_app", "flask.Request.environ"}
 """Those which passes of their own are about."""
 
+_OF_TEMPLATES = {
+    "generate": "use generate_async, with `async for`",
+    "make_module": "await make_module_async instead",
+    "module": "await make_module_async instead, and its macros, too",
+    "stream": "use generate_async, with `async for`",
+}
+_COMPILED = "Quart's environment, which is asynchronous, cannot call what this makes"
+
 OTHERWISE = {
+    **{
+        f"{APPS_TEMPLATES}.Template.{name}": f"Quart's templates are asynchronous: {reason}"
+        for name, reason in _OF_TEMPLATES.items()
+    },
+    f"{APPS_TEMPLATES}.Environment.compile_expression": _COMPILED,
     "flask.Request.stream": "read request.body instead, with `async for`",
     "flask.Response.response": "Quart's is a body to be iterated over with `async for`",
 }

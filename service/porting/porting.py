@@ -33,6 +33,8 @@ from .passes.imports import rewrite_imports
 from .passes.members import tell_of_members
 from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
+from .passes.overrides import rewrite_overrides
+from .passes.request_classes import rewrite_request_classes
 from .passes.requirements import tell_of_requirements
 from .passes.settings import tell_of_settings
 from .passes.stream_contexts import tell_of_streams
@@ -59,9 +61,11 @@ STEPS = (
     rewrite_expectations,
     rewrite_imports,
     rename_targets,
+    rewrite_request_classes,
     rewrite_applications,
     rewrite_environs,
     rewrite_middleware,
+    rewrite_overrides,
     tell_of_members,
     tell_of_unknown_answers,
     rewrite_files,

@@ -16,7 +16,7 @@ from quart.cli import ScriptInfo
 from quart.globals import _cv_request
 from quart.utils import run_sync
 from quart.wrappers.response import DataBody
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 P = ParamSpec("P")
@@ -29,17 +29,75 @@ _END: Any = object()
 
 
 class PortedRequest(Request):
-    """A request whose JSON is refused with a 415 if it is not said to be JSON, as under Flask."""
+    """A request whose body is read, and refused, as Flask does it."""
 
-    async def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
-        """The JSON of the body.
+    _data: bytes | None = None
+
+    async def get_data(
+        self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False
+    ) -> Any:
+        """The body; of one that was read as a form, nothing is left.
 
         Raises:
+            RequestEntityTooLarge: it is longer than `max_content_length`.
+        """
+        data = self._data
+        if data is None:
+            if parse_form_data:
+                await self._load_form_data()
+            data = b"" if self._was_a_form() else await self._read(cache)
+            if cache:
+                self._data = data
+        return data.decode(errors="replace") if as_text else data
+
+    async def _read(self, cache: bool) -> bytes:
+        self._refuse_more(self.content_length or 0)
+        data: bytes = await super().get_data(cache, as_text=False, parse_form_data=False)
+        self._refuse_more(len(data))
+        return data
+
+    async def _load_form_data(self) -> None:
+        if self._form is None:
+            self._refuse_more(self.content_length or 0)
+        await super()._load_form_data()
+
+    def _was_a_form(self) -> bool:
+        parser = self.make_form_data_parser()
+        parses = parser.get_parse_func(self.mimetype, self.mimetype_params) is not None
+        return parses and self._form is not None
+
+    def _refuse_more(self, length: int) -> None:
+        if self.max_content_length is not None and length > self.max_content_length:
+            raise RequestEntityTooLarge()
+
+    async def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
+        """The JSON of the body; or what `on_json_loading_failed` returns instead.
+
+        Raises:
+            BadRequest: it is no JSON.
             UnsupportedMediaType: the content type is another. Quart's own returns None then.
         """
-        if not (force or silent or self.is_json):
+        if cache and self._cached_json[silent] is not Ellipsis:
+            return self._cached_json[silent]
+        if not (force or self.is_json):
+            return None if silent else self.on_json_loading_failed(None)
+        data = await self.get_data(cache=cache)
+        try:
+            found = self.json_module.loads(data)
+        except ValueError as error:
+            found = None if silent else self.on_json_loading_failed(error)
+            kept = {silent: found}
+        else:
+            kept = {True: found, False: found}
+        if cache:
+            self._cached_json.update(kept)
+        return found
+
+    def on_json_loading_failed(self, error: Exception | None) -> Any:
+        """Refuse what is no JSON, or, without an error, what is not said to be."""
+        if error is None:
             raise UnsupportedMediaType(_NOT_JSON)
-        return await super().get_json(force, silent, cache)
+        return super().on_json_loading_failed(error)
 
 
 async def quart_response(response: Response | WerkzeugResponse) -> Response:

@@ -9,6 +9,7 @@ SUFFIXES = {".htm", ".html", ".j2", ".jinja", ".jinja2", ".svg", ".txt", ".xml"}
 """Files that may be templates."""
 
 _EXPRESSION = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+_FILTER = re.compile(r"\|\s*([A-Za-z_]\w*)")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _QUOTED = re.compile(r"""["']([^"']+)["']""")
 
@@ -18,12 +19,15 @@ class Templates:
 
     Attributes:
         words: the names in the expressions of all of them.
+        filters: those of them that are filters.
     """
 
     def __init__(self, files: Mapping[str, str], texts: Iterable[str]) -> None:
         """Read the files, by their paths, and what else may have templates in it."""
         self._files = {path: _expressions(text) for path, text in files.items()}
-        self.words = _words([*self._files.values(), *map(_expressions, texts)])
+        everything = [*self._files.values(), *map(_expressions, texts)]
+        self.words = _words(everything)
+        self.filters = {name for text in everything for name in _FILTER.findall(text)}
 
     def words_of(self, text: str) -> set[str]:
         """The names in a template, and in the files that it names."""

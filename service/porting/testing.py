@@ -66,11 +66,10 @@ class PortedClient(QuartClient):
 
     async def _send(self, sent: Sent) -> Response:
         self._forget()
-        headers = sent.headers
         if self.cookie_jar is not None:
             cookies = [f"{cookie.name}={cookie.value}" for cookie in self._cookies(sent)]
             if cookies:
-                headers.add("Cookie", "; ".join(cookies))
+                sent.headers.add("Cookie", "; ".join(cookies))
         met: list[tuple[RequestContext, AppContext]] = []
         raised: list[Exception] = []
 
@@ -88,7 +87,9 @@ class PortedClient(QuartClient):
                 async with self.http_connection_class(self.app, sent.scope()) as connection:
                     await connection.send(sent.body)
                     await connection.send_complete()
+                headers = Headers(cast(Any, connection).headers)
                 response = await connection.as_response()
+                response.headers = headers  # as sent, without a type and a length made up
         finally:
             if self.preserve_context and met:
                 self._keep(*met[-1])

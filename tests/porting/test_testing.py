@@ -8,7 +8,7 @@ from typing import Any
 
 import flask
 import pytest
-from quart import Quart, g, has_app_context, request
+from quart import Quart, Response, g, has_app_context, request
 
 from service.porting.testing import PortedClient
 
@@ -96,3 +96,16 @@ async def test_an_error_is_raised_if_flasks_client_raises_it(
             found = None
         assert request.path == "/boom"
     assert found == expected
+
+
+async def test_a_response_has_the_headers_that_were_sent_and_no_others() -> None:
+    app = make_app()
+
+    @app.get("/none")
+    async def none() -> Response:
+        response = Response(None, 304)
+        del response.headers["Content-Type"]
+        return response
+
+    response = await PortedClient(app).get("/none")
+    assert (response.status_code, list(response.headers)) == (304, [])

@@ -11,14 +11,27 @@ import libcst.matchers as m
 
 from service.porting.flask_types import APPS_TEMPLATES
 from service.porting.nodes import awaited, beside, called, dotted, statement, with_keyword
-from service.porting.plan import CONNECTIONS, RUNNING, RUNTIME, Plan, paths
+from service.porting.plan import (
+    CONNECTIONS,
+    ENVIRONMENT,
+    PORTED_REQUEST,
+    RUNNING,
+    RUNTIME,
+    SESSIONS,
+    TEMPLATING,
+    Plan,
+    paths,
+)
 from service.porting.program import Function, Module
 from service.porting.sites import Site
-from service.porting.values import NOTHING, Type
+from service.porting.templating import LAZY
+from service.porting.values import NOTHING, Instance
 
 from .entries import apps_made, names_read
+from .request_classes import has_request_class, inherits_from_another, reads_bodies
 
 _FLASK = "flask.Flask"
+_SESSION = Instance("flask.session")
 _OF_AN_OBJECT = m.Attribute(value=~m.Call(func=m.Name("super")))
 _AS_PROGRAM = m.If(test=m.Comparison(left=m.Name("__name__")))
 _GIVING = m.AssignTarget() | m.AnnAssign() | m.For()
@@ -152,36 +165,33 @@ def _connect(plan: Plan) -> None:
             if any("urllib.parse." in entry for entry in plan.entries.values()):
                 edits.need("urllib.parse")
         edits.change(last, _followed_by(source))
-        if _wants_json(plan) and _has_request_class(plan):
-            plan.note(site.where, node, "let the app's request_class inherit PortedRequest")
-        elif _wants_json(plan):
-            request = edits.need(RUNNING, "PortedRequest")
+        if inherits_from_another(plan):
+            plan.note(site.where, node, f"let the app's request_class inherit {PORTED_REQUEST}")
+        elif reads_bodies(plan) and not has_request_class(plan):
+            request = edits.need(RUNNING, PORTED_REQUEST)
             edits.change(line, _followed_by([f"{target}.request_class = {request}"]))
+        if plan.program.templates.filters & set(LAZY):
+            if _has(plan, "jinja_environment"):
+                plan.note(site.where, node, f"let its jinja_environment inherit {ENVIRONMENT}")
+            else:
+                environment = edits.need(TEMPLATING, ENVIRONMENT)
+                edits.change(line, _followed_by([f"{target}.jinja_environment = {environment}"]))
+        if _has_sessions(plan) and not _has(plan, "session_interface"):
+            sessions = edits.need(SESSIONS, "PortedSessions")
+            edits.change(line, _followed_by([f"{target}.session_interface = {sessions}()"]))
 
 
-def _wants_json(plan: Plan) -> bool:
-    """Whether the app leaves it to Flask to refuse what is not JSON."""
-    for site in plan.program.sites.values():
-        if site.where.module.is_test:
-            continue
-        if site.role == "attribute" and "flask.Request.json" in site.paths:
-            return True
-        if "flask.Request.get_json" in site.paths and isinstance(site.node, cst.Call):
-            given = {arg.keyword.value for arg in site.node.args if arg.keyword}
-            if not given & {"silent", "force"} and not site.node.args:
-                return True
-    return False
-
-
-def _has_request_class(plan: Plan) -> bool:
-    """Whether the project gives the app a class of its own for requests."""
+def _has(plan: Plan, attribute: str) -> bool:
+    """Whether the project gives the app something of its own for this."""
     apps = [each for each in plan.program.classes.values() if _FLASK in each.external_bases()]
-    set_on_it = plan.program.stored.get((_FLASK, "request_class"), frozenset())
-    return any(
-        isinstance(value, Type)
-        for values in (set_on_it, *(each.attribute("request_class") for each in apps))
-        for value in values
-    )
+    set_on_it = (_FLASK, attribute) in plan.program.stored
+    return set_on_it or any(attribute in each.bindings for each in apps)
+
+
+def _has_sessions(plan: Plan) -> bool:
+    """Whether the app, and not only its tests, imports the session."""
+    modules = [module for module in plan.program.modules.values() if not module.is_test]
+    return any(_SESSION in values for each in modules for values in each.bindings.values())
 
 
 def _borrowing(plan: Plan) -> list[str]:

@@ -19,6 +19,10 @@ _TRUSTED_HOSTS = (
     "Quart takes no notice of TRUSTED_HOSTS: list each host, with its port, in"
     " Hypercorn's server_names"
 )
+_HTTP = m.SimpleString(m.MatchRegex(r"""["']http["']"""))
+_SCHEME = "outside of requests, Quart's URLs have https only with PREFER_SECURE_URLS = True"
+_LESS = "Quart takes no more than MAX_CONTENT_LENGTH of the app; this can only lower it"
+_LIMITED = m.AssignTarget(m.Attribute(attr=m.Name("max_content_length")))
 
 
 def tell_of_settings(plan: Plan) -> None:
@@ -29,15 +33,24 @@ def tell_of_settings(plan: Plan) -> None:
             plan.note(module, node, _SERVER_NAME)
         for node in _set(module, "TRUSTED_HOSTS")[:1]:
             plan.hand(module, node, _TRUSTED_HOSTS)
-    if not any("RESPONSE_TIMEOUT" in module.source for module in modules):
+        for target in m.findall(module.tree, _LIMITED)[:1]:
+            plan.note(module, target, _LESS)
+        for node in _set(module, "PREFERRED_URL_SCHEME")[:1]:
+            if not _in_any(modules, "PREFER_SECURE_URLS"):
+                plan.hand(module, node, _SCHEME)
+    if not _in_any(modules, "RESPONSE_TIMEOUT"):
         _tell_of_streams(plan)
+
+
+def _in_any(modules: list[Module], setting: str) -> bool:
+    return any(setting in module.source for module in modules)
 
 
 def _set(module: Module, setting: str) -> Sequence[cst.CSTNode]:
     """Where a module gives a setting its value; what only reads it may be an environment's."""
     if setting not in module.source:
         return ()
-    name, value = m.Name(setting), ~m.Name("None")
+    name, value = m.Name(setting), ~m.Name("None") & ~_HTTP
     text = m.SimpleString(m.MatchRegex(rf"""["']{setting}["']"""))
     item = m.Subscript(slice=[m.SubscriptElement(m.Index(text))])
     assigned = m.Assign([m.AssignTarget(name | item)], value) | m.AnnAssign(name, value=value)

@@ -1,0 +1,58 @@
+"""The class of an app's requests: ours, or one of the project that inherits from ours."""
+
+from __future__ import annotations
+
+from service.porting.flask_types import APP, REQUEST, canonical
+from service.porting.nodes import dotted
+from service.porting.plan import PORTED_REQUEST, RUNNING, Plan, paths
+from service.porting.program import Module
+from service.porting.values import NOTHING, Type
+
+_BODIES = {f"{REQUEST}.{name}" for name in ("data", "files", "form", "get_data", "values")}
+_JSON = {f"{REQUEST}.{name}" for name in ("get_json", "json")}
+
+
+def rewrite_request_classes(plan: Plan) -> None:
+    """Make out the edits for classes that inherit from Flask's."""
+    for of in plan.program.classes.values():
+        for base in of.node.bases:
+            name = dotted(base.value)
+            if REQUEST in _meant(of.module, name) and not name.endswith(PORTED_REQUEST):
+                edits = plan.edits(of.module)
+                edits.rename(base.value, edits.need(RUNNING, PORTED_REQUEST))
+
+
+def _meant(module: Module, name: str) -> set[str]:
+    """The paths that a dotted name of a module stands for."""
+    first, _, rest = name.partition(".")
+    known = paths(module.bindings.get(first, NOTHING))
+    return {canonical(f"{path}.{rest}" if rest else path) for path in known}
+
+
+def reads_bodies(plan: Plan) -> bool:
+    """Whether the app reads what requests send."""
+    return any(
+        site.paths & (_BODIES | _JSON) and not site.where.module.is_test
+        for site in plan.program.sites.values()
+    )
+
+
+def has_request_class(plan: Plan) -> bool:
+    """Whether the project gives the app a class of its own for requests."""
+    return bool(_given(plan))
+
+
+def inherits_from_another(plan: Plan) -> bool:
+    """Whether such a class is none of Flask's."""
+    return any(REQUEST not in each.of.external_bases() for each in _given(plan))
+
+
+def _given(plan: Plan) -> list[Type]:
+    apps = [each for each in plan.program.classes.values() if APP in each.external_bases()]
+    set_on_it = plan.program.stored.get((APP, "request_class"), NOTHING)
+    return [
+        value
+        for values in (set_on_it, *(each.attribute("request_class") for each in apps))
+        for value in values
+        if isinstance(value, Type)
+    ]
