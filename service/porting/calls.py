@@ -234,16 +234,13 @@ class Calls(Records):
         elif path in _RENDERING:
             for function in routines(everything):
                 self.take_role(function, TEMPLATE, site.node)
-            for function in self.called_by_templates(everything):
+            for function in self.called_by_templates(everything, site.node, site.where):
                 function.roles.add(TEMPLATE)
         else:
             self._send(path, arguments)
             if path == "jinja2.Template.render":
-                self._escape(
-                    site,
-                    [("", frozenset(map(Routine, self.called_by_templates(everything))))],
-                    path,
-                )
+                called = self.called_by_templates(everything, site.node, site.where)
+                self._escape(site, [("", frozenset(map(Routine, called)))], path)
             if not self._is_decorating(path):
                 self._escape(site, arguments, path)
             self._consume(site, path, arguments)
@@ -307,7 +304,8 @@ class Calls(Records):
             for number in numbers:
                 site.numbers.add(number)
             return drivers.run_result(path, next(iter(sorted(numbers)), None))
-        if not path.startswith("builtins.") or _takes_apart(path, everything):
+        inside = path.startswith("builtins.") or path in _RENDERING
+        if not inside or _takes_apart(path, everything):
             for number in numbers:
                 self.program.leaked[number].append(site)
         return drivers.returned(path, any(how == "index" for how, _ in arguments))

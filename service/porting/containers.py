@@ -11,7 +11,7 @@ from . import flask_types as types
 from .environment import Environment
 from .generated import ENDLESS, pin_beside_others, pin_used
 from .implicit import Implicit, is_special
-from .program import Function
+from .program import Function, Module
 from .registration import TEMPLATE
 from .values import (
     DATA,
@@ -114,8 +114,14 @@ class Containers(Implicit):
             if number is not None:
                 self.program.leaked[number].append(self.site(node, env, "call"))
 
-    def called_by_templates(self, values: Values) -> set[Function]:
-        """The methods that templates call of objects that they are given."""
+    def called_by_templates(
+        self, values: Values, node: cst.CSTNode, where: Function | Module
+    ) -> set[Function]:
+        """The methods that templates call of objects that they are given there."""
+        self.program.shown[node] = where, values
+        return self._called_by_templates(values)
+
+    def _called_by_templates(self, values: Values) -> set[Function]:
         found: set[Function] = set()
         for value in values:
             if isinstance(value, Object):
@@ -126,7 +132,7 @@ class Containers(Implicit):
             elif isinstance(value, Proxied):
                 self.program.read_by_templates.add(value.function)
             elif isinstance(value, Many | Row):
-                found |= self.called_by_templates(items(one(value)))
+                found |= self._called_by_templates(items(one(value)))
         return found
 
     def lose(self, values: Values, node: cst.CSTNode, env: Environment) -> None:
@@ -291,6 +297,7 @@ class Containers(Implicit):
             if any(path.startswith(types.APPS_TEMPLATES) for path in kept_at):
                 for function in routines(values):
                     function.roles.add(TEMPLATE)
+                self.program.shown[target] = env.where, values
                 return
             if called_by := {path for path in kept_at if path.startswith("jinja2.")}:
                 site = self.site(target, env, "call")

@@ -33,6 +33,7 @@ from .passes.imports import rewrite_imports
 from .passes.members import tell_of_members
 from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
+from .passes.rendering import tell_of_rendering
 from .passes.requirements import tell_of_requirements
 from .passes.settings import tell_of_settings
 from .passes.stream_contexts import tell_of_streams
@@ -71,6 +72,7 @@ STEPS = (
     await_calls,
     rewrite_answers,
     tell_of_settings,
+    tell_of_rendering,
     define_functions,
     rewrite_annotations,
     rewrite_queries,

@@ -10,6 +10,7 @@ SUFFIXES = {".htm", ".html", ".j2", ".jinja", ".jinja2", ".svg", ".txt", ".xml"}
 
 _EXPRESSION = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_OF_G = re.compile(r"\bg\.([A-Za-z_]\w*)")
 _QUOTED = re.compile(r"""["']([^"']+)["']""")
 
 
@@ -18,12 +19,15 @@ class Templates:
 
     Attributes:
         words: the names in the expressions of all of them.
+        read_from_g: the attributes of `g` in them.
     """
 
     def __init__(self, files: Mapping[str, str], texts: Iterable[str]) -> None:
         """Read the files, by their paths, and what else may have templates in it."""
         self._files = {path: _expressions(text) for path, text in files.items()}
-        self.words = _words([*self._files.values(), *map(_expressions, texts)])
+        everything = [*self._files.values(), *map(_expressions, texts)]
+        self.words = _words(everything)
+        self.read_from_g = {name for text in everything for name in _OF_G.findall(text)}
 
     def words_of(self, text: str) -> set[str]:
         """The names in a template, and in the files that it names."""
