@@ -22,8 +22,8 @@ def only_called(program: Program, site: Site) -> bool:
 
 def _is_shown(program: Program, function: cst.FunctionDef, node: cst.CSTNode) -> bool:
     """Whether a context processor returns it in a dictionary, or it is given for rendering."""
-    itself: m.MatchIfTrue[cst.CSTNode] = m.MatchIfTrue(lambda each: each is node)
-    given = m.DictElement(value=itself) | m.Arg(itself)
+    this: m.MatchIfTrue[cst.BaseExpression] = m.MatchIfTrue(lambda each: each is node)
+    given = m.DictElement(value=this) | m.Arg(this)
     around: list[cst.CSTNode] = [each for each in program.shown if isinstance(each, cst.Call)]
     if function in program.shown:
         around += [line for line in body_of(function.body) if m.matches(line, _RETURNED)]

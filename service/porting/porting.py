@@ -36,6 +36,7 @@ from .passes.middleware import rewrite_middleware
 from .passes.rendering import tell_of_rendering
 from .passes.requirements import tell_of_requirements
 from .passes.settings import tell_of_settings
+from .passes.settings_of_tests import tell_of_settings_of_tests
 from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
@@ -72,6 +73,7 @@ STEPS = (
     await_calls,
     rewrite_answers,
     tell_of_settings,
+    tell_of_settings_of_tests,
     tell_of_rendering,
     define_functions,
     rewrite_annotations,
