@@ -261,7 +261,7 @@ class Calls(Records):
             given_functions = routines(everything) and not path.startswith("functools.")
             return everything if given_functions else one(External(f"{path}()"))
         if path in _SAME_AS_ARGUMENT:
-            self._gathers(site, everything)
+            self.gathers(site, given)
             return many(items(everything))
         if path == "flask.utils.run_sync":
             self.program.in_threads |= routines(everything)
@@ -276,11 +276,14 @@ class Calls(Records):
             return frozenset(Type(v.of) for v in given[0] if isinstance(v, Object))
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
             return given[0] if given else NOTHING
-        if path in {"builtins.zip", "builtins.next", "builtins.map"}:
-            places = tuple(items(values) for values in given)
-            if path == "builtins.zip":
-                return many(one(Row(places)))
+        if path == "builtins.next":
+            self.gathers(site, given)
             return items(everything)
+        if path in {"builtins.zip", "builtins.map"}:
+            if _takes_apart("zip", everything):
+                self._of_driver(site, "zip", arguments)
+            row = Row(tuple(items(values) for values in given))
+            return many(one(row)) if path == "builtins.zip" else items(everything)
         if path == "builtins.dict":
             if _takes_apart("dict", everything):
                 self._of_driver(site, "dict", arguments)
@@ -309,11 +312,6 @@ class Calls(Records):
             for number in numbers:
                 self.program.leaked[number].append(site)
         return drivers.returned(path, any(how == "index" for how, _ in arguments))
-
-    def _gathers(self, site: Site, everything: Values) -> None:
-        for value in everything:
-            if isinstance(value, Instance) and drivers.iterated(value.kind):
-                site.gathers = value.kind
 
     def _result_of(self, path: str) -> Values:
         known = types.returned(path)

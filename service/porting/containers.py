@@ -13,6 +13,7 @@ from .generated import ENDLESS, pin_beside_others, pin_used
 from .implicit import Implicit, is_special
 from .program import Function, Module
 from .registration import TEMPLATE
+from .sites import Site
 from .values import (
     DATA,
     NOTHING,
@@ -114,6 +115,13 @@ class Containers(Implicit):
             if number is not None:
                 self.program.leaked[number].append(self.site(node, env, "call"))
 
+    def gathers(self, site: Site, given: list[Values]) -> None:
+        """Note that a built-in function goes through a driver's object."""
+        for number, values in enumerate(given):
+            for value in values:
+                if isinstance(value, Instance) and drivers.iterated(value.kind):
+                    site.gathers, site.gathered = value.kind, number
+
     def called_by_templates(
         self, values: Values, node: cst.CSTNode, where: Function | Module
     ) -> set[Function]:
@@ -202,6 +210,8 @@ class Containers(Implicit):
             if isinstance(value, Generated):
                 self.site(node, env, "for").functions.add(value.function)
                 self.program.consumed[node] = value.function
+            elif isinstance(value, Instance) and drivers.iterated(value.kind):
+                self.site(node, env, "for").paths.add(f"{value.kind}.__iter__")
 
     def _dict(self, node: cst.Dict, env: Environment) -> Values:
         found: Values = NOTHING
