@@ -237,16 +237,13 @@ class Calls(Records):
         elif path in _RENDERING:
             for function in routines(everything):
                 self.take_role(function, TEMPLATE, site.node)
-            for function in self.called_by_templates(everything):
+            for function in self.called_by_templates(everything, site.node, site.where):
                 function.roles.add(TEMPLATE)
         else:
             self._send(path, arguments)
             if path == "jinja2.Template.render":
-                self._escape(
-                    site,
-                    [("", frozenset(map(Routine, self.called_by_templates(everything))))],
-                    path,
-                )
+                called = self.called_by_templates(everything, site.node, site.where)
+                self._escape(site, [("", frozenset(map(Routine, called)))], path)
             if not self._is_decorating(path):
                 self._escape(site, arguments, path)
             self._consume(site, path, arguments)
@@ -269,7 +266,7 @@ class Calls(Records):
                 return one(External(f"{path}()"))
             return everything
         if path in _SAME_AS_ARGUMENT:
-            self._gathers(site, everything)
+            self.gathers(site, given)
             return many(items(everything))
         if path == "flask.utils.run_sync":
             self.program.in_threads |= routines(everything)
@@ -284,11 +281,14 @@ class Calls(Records):
             return frozenset(Type(v.of) for v in given[0] if isinstance(v, Object))
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
             return given[0] if given else NOTHING
-        if path in {"builtins.zip", "builtins.next", "builtins.map"}:
-            places = tuple(items(values) for values in given)
-            if path == "builtins.zip":
-                return many(one(Row(places)))
+        if path == "builtins.next":
+            self.gathers(site, given)
             return items(everything)
+        if path in {"builtins.zip", "builtins.map"}:
+            if _takes_apart("zip", everything):
+                self._of_driver(site, "zip", arguments)
+            row = Row(tuple(items(values) for values in given))
+            return many(one(row)) if path == "builtins.zip" else items(everything)
         if path == "builtins.dict":
             if _takes_apart("dict", everything):
                 self._of_driver(site, "dict", arguments)
@@ -312,15 +312,11 @@ class Calls(Records):
             for number in numbers:
                 site.numbers.add(number)
             return drivers.run_result(path, next(iter(sorted(numbers)), None))
-        if not path.startswith("builtins.") or _takes_apart(path, everything):
+        inside = path.startswith("builtins.") or path in _RENDERING
+        if not inside or _takes_apart(path, everything):
             for number in numbers:
                 self.program.leaked[number].append(site)
         return drivers.returned(path, any(how == "index" for how, _ in arguments))
-
-    def _gathers(self, site: Site, everything: Values) -> None:
-        for value in everything:
-            if isinstance(value, Instance) and drivers.iterated(value.kind):
-                site.gathers = value.kind
 
     def _result_of(self, path: str) -> Values:
         known = types.returned(path)

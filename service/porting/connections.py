@@ -92,6 +92,8 @@ def _find_singletons(idiom: Idiom) -> None:
         found = singleton(idiom.program, function) if numbers else None
         if found is None or found.name in idiom.kept or function.module.is_test:
             continue
+        if any(kept.of_g and kept.numbers & numbers for kept in idiom.kept.values()):
+            continue
         of = next(value.kind for value in function.returns if isinstance(value, Instance))
         kind = KINDS[of.partition(".")[0]]
         if kind != POSTGRESQL:

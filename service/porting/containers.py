@@ -11,8 +11,9 @@ from . import flask_types as types
 from .environment import Environment
 from .generated import ENDLESS, pin_beside_others, pin_used
 from .implicit import Implicit, is_special
-from .program import Function
+from .program import Function, Module
 from .registration import TEMPLATE
+from .sites import Site
 from .values import (
     DATA,
     NOTHING,
@@ -110,8 +111,21 @@ class Containers(Implicit):
             if number is not None:
                 self.program.leaked[number].append(self.site(node, env, "call"))
 
-    def called_by_templates(self, values: Values) -> set[Function]:
-        """The methods that templates call of objects that they are given."""
+    def gathers(self, site: Site, given: list[Values]) -> None:
+        """Note that a built-in function goes through a driver's object."""
+        for number, values in enumerate(given):
+            for value in values:
+                if isinstance(value, Instance) and drivers.iterated(value.kind):
+                    site.gathers, site.gathered = value.kind, number
+
+    def called_by_templates(
+        self, values: Values, node: cst.CSTNode, where: Function | Module
+    ) -> set[Function]:
+        """The methods that templates call of objects that they are given there."""
+        self.program.shown[node] = where, values
+        return self._called_by_templates(values)
+
+    def _called_by_templates(self, values: Values) -> set[Function]:
         found: set[Function] = set()
         for value in values:
             if isinstance(value, Object):
@@ -122,7 +136,7 @@ class Containers(Implicit):
             elif isinstance(value, Proxied):
                 self.program.read_by_templates.add(value.function)
             elif isinstance(value, Many | Row):
-                found |= self.called_by_templates(items(one(value)))
+                found |= self._called_by_templates(items(one(value)))
         return found
 
     def lose(self, values: Values, node: cst.CSTNode, env: Environment) -> None:
@@ -192,6 +206,8 @@ class Containers(Implicit):
             if isinstance(value, Generated):
                 self.site(node, env, "for").functions.add(value.function)
                 self.program.consumed[node] = value.function
+            elif isinstance(value, Instance) and drivers.iterated(value.kind):
+                self.site(node, env, "for").paths.add(f"{value.kind}.__iter__")
 
     def _dict(self, node: cst.Dict, env: Environment) -> Values:
         found: Values = NOTHING
@@ -287,6 +303,7 @@ class Containers(Implicit):
             if any(path.startswith(types.APPS_TEMPLATES) for path in kept_at):
                 for function in routines(values):
                     function.roles.add(TEMPLATE)
+                self.program.shown[target] = env.where, values
                 return
             if called_by := {path for path in kept_at if path.startswith("jinja2.")}:
                 site = self.site(target, env, "call")

@@ -58,6 +58,7 @@ _STREAMS = {
     "without", "merge", "limit", "skip", "slice", "eq_join", "inner_join", "outer_join", "zip",
     "union", "order_by", "changes", "is_not_empty", "get_intersecting",
 }  # fmt: skip
+_OF_R = {"connect": "Connection", "db": "Database", "range": "Stream", "table": "Stream"}
 _QUERIES = ("rethinkdb.Stream", "rethinkdb.Array", "rethinkdb.Datum")
 
 
@@ -118,8 +119,7 @@ def _of_rethinkdb(path: str, rest: str, indexed: bool) -> Values | None:
     if rest == "RethinkDB":
         return one(Instance("rethinkdb.RethinkDB"))
     if kind in {"r", "", "RethinkDB"} and method:
-        found = {"table": "Stream", "db": "Database", "connect": "Connection"}.get(method, "Datum")
-        return one(Instance(f"rethinkdb.{found}"))
+        return one(Instance(f"rethinkdb.{_OF_R.get(method, 'Datum')}"))
     if kind == "Database":
         return one(Instance("rethinkdb.Stream" if method == "table" else "rethinkdb.Datum"))
     if f"rethinkdb.{kind}" in _QUERIES:

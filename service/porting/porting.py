@@ -34,9 +34,11 @@ from .passes.members import tell_of_members
 from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
 from .passes.overrides import rewrite_overrides
+from .passes.rendering import tell_of_rendering
 from .passes.request_classes import rewrite_request_classes
 from .passes.requirements import tell_of_requirements
 from .passes.settings import tell_of_settings
+from .passes.settings_of_tests import tell_of_settings_of_tests
 from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
@@ -75,6 +77,8 @@ STEPS = (
     await_calls,
     rewrite_answers,
     tell_of_settings,
+    tell_of_settings_of_tests,
+    tell_of_rendering,
     define_functions,
     rewrite_annotations,
     rewrite_queries,

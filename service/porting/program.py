@@ -270,6 +270,8 @@ class Program:
     kept: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Functions that containers and attributes hold, and the names of the attributes."""
     templates: Templates = field(default_factory=lambda: Templates({}, ()))
+    shown: dict[cst.CSTNode, tuple[Function | Module, Values]] = field(default_factory=dict)
+    """What templates are given: by the call, or the function, that gives it."""
     read_by_templates: set[Function] = field(default_factory=set)
     """Functions of the proxies that templates are given."""
     in_threads: set[Function] = field(default_factory=set)

@@ -9,12 +9,14 @@ import libcst as cst
 import libcst.matchers as m
 
 from . import drivers
+from .bound_methods import only_called
 from .idiom import POSTGRESQL, REDIS, Idiom, Kept, connect_sites, kept_of
 from .mentions import mentions
 from .narrowing import opened_for
 from .nodes import dotted, text_of
 from .program import Function, Module
 from .query_edits import UNDERSTOOD_ROWS
+from .shown import of_drivers, read_from_g
 from .sites import Site
 
 _RAISING = m.IndentedBlock(body=[m.SimpleStatementLine(body=[m.Raise(exc=None)])])
@@ -67,6 +69,7 @@ def refuse(idiom: Idiom) -> None:
     for site in idiom.program.sites.values():
         if site.where not in idiom.removed:
             _by_use(idiom, site)
+    _by_templates(idiom)
     for node, read in idiom.program.reads.items():
         for kept in idiom.kept.values():
             if kept.numbers & read.numbers and not kept.of_g:
@@ -198,6 +201,19 @@ def _by_reading(idiom: Idiom, kept: Kept, site: Site) -> None:
         _refuse(kept, f"{where.label}, which uses it, may run without an app context", site)
 
 
+def _by_templates(idiom: Idiom) -> None:
+    """A template awaits what it reads and calls; but SQL would have to be written otherwise."""
+    for node, (where, values) in idiom.program.shown.items():
+        for path in of_drivers(idiom.program, values):
+            kept = kept_of(idiom, drivers.number_of(path))
+            if kept is not None and kept.kind != REDIS:
+                _refuse(kept, "templates are given it", Site(node, where, "call"))
+    for number, site in connect_sites(idiom):
+        kept = kept_of(idiom, number)
+        if kept is not None and read_from_g(idiom.program, kept) and kept.kind != REDIS:
+            _refuse(kept, "templates read it from g", site)
+
+
 def _streams(idiom: Idiom, function: Function) -> bool:
     """Whether it is a generator that nobody in the project goes through."""
     program = idiom.program
@@ -217,9 +233,12 @@ def _refusal(idiom: Idiom, kept: Kept, site: Site, path: str) -> str:
     if kept.kind == POSTGRESQL:
         return _unknown_rows(site.node) or idiom.queries.refusal(site)
     if site.role == "attribute" and path.partition("@")[2].partition(".")[2]:
-        return f"{drivers.plain(path)} is not called here"
+        known = drivers.awaits(path) and only_called(idiom.program, site)
+        return "" if known else f"{drivers.plain(path)} is not called here"
     if site.role == "call" and drivers.awaits(path) is None:
         return f"{drivers.plain(path)} has no asynchronous form here"
+    if site.role == "for" and not isinstance(site.node, cst.For | cst.CompFor):
+        return "it is gone through without a loop"
     if kept.kind == REDIS and site.role == "call" and drivers.plain(path) == "redis.Redis.close":
         return "it is closed before its context ends"
     return ""

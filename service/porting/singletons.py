@@ -1,4 +1,4 @@
-"""Functions that open a connection at their first call, keep it for all, and do nothing else."""
+"""Functions that do nothing but open a connection that one can do for all calls."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def singleton(program: Program, function: Function) -> Singleton | None:
     body = [line for line in body_of(node.body) if not m.matches(line, _DOC)]
     if function.decorators:
         return _cached(program, function, body)
-    return _global(program, function, function.parent, body)
+    return _global(program, function, function.parent, body) or _each_time(program, function, body)
 
 
 def _cached(
@@ -49,13 +49,32 @@ def _cached(
 ) -> Singleton | None:
     by = {value for values in function.decorators for value in values}
     used = re.compile(rf"\b{function.name}\.(cache_|__wrapped__)")
-    if len(function.decorators) != 1 or not by or not by <= _CACHING or len(body) != 1:
+    if len(function.decorators) != 1 or not by or not by <= _CACHING:
         return None
-    returned = m.extract(body[0], _line(m.Return(m.SaveMatchedNode(m.Call(), "call"))))
-    opens = returned is not None and returned["call"] in program.connects
-    if not opens or any(used.search(module.source) for module in program.modules.values()):
+    if _returned(body) not in program.connects or any(
+        used.search(module.source) for module in program.modules.values()
+    ):
         return None
     return Singleton(function.name.removeprefix("get_"))
+
+
+def _each_time(
+    program: Program, function: Function, body: list[cst.BaseStatement]
+) -> Singleton | None:
+    """A client of Redis with a pool of its own for each call: one for all does as well."""
+    call = _returned(body)
+    site = program.sites.get((call, "call")) if call in program.connects else None
+    if site is None or not all(path.startswith("redis.") for path in site.paths):
+        return None
+    return Singleton(function.name.removeprefix("get_"))
+
+
+def _returned(body: list[cst.BaseStatement]) -> cst.CSTNode | None:
+    """What a function calls and returns, and does nothing else."""
+    if len(body) != 1:
+        return None
+    found = m.extract(body[0], _line(m.Return(m.SaveMatchedNode(m.Call(), "call"))))
+    return cst.ensure_type(found["call"], cst.Call) if found is not None else None
 
 
 def _global(

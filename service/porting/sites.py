@@ -26,6 +26,9 @@ class Site:
         escaping: functions of the project that are handed to something unknown.
         through_parameter: whether what is called is an argument of a function, as in a decorator.
         unresolved: whether it was met with nothing known of what is called.
+        numbers: the connections that a query is run on.
+        gathers: the class of what a built-in function goes through here.
+        gathered: which of its arguments that is.
     """
 
     node: cst.CSTNode
@@ -38,6 +41,7 @@ class Site:
     unresolved: bool = False
     numbers: set[int] = field(default_factory=set)
     gathers: str = ""
+    gathered: int = 0
     block: Block | None = None
 
 

@@ -6,9 +6,12 @@ import re
 
 import libcst as cst
 
+from .request_text import is_text
+
 _PLACEHOLDER = re.compile(r"%s|%%|%\((\w+)\)s|%b|%t")
 _QUESTION = re.compile(r"'(?:[^']|'')*'|\?")
 _PERCENT = re.compile(r"%s|%\(")
+_CAST = re.compile(r"::(?!text|varchar|character|char|citext|name)", re.IGNORECASE)
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _IN_TUPLE = re.compile(r"\bIN\s+%s", re.IGNORECASE)
 _LOCKING = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+|KEY\s+)?(?:UPDATE|SHARE)\b", re.IGNORECASE)
@@ -36,6 +39,7 @@ class Statement:
 
     def __init__(self, sql: cst.BaseExpression, given: cst.BaseExpression | None) -> None:
         self._names: list[str] = []
+        self._given = given
         self._count = 0
         text = _text(sql)
         self._question = "?" in _QUESTION.sub(_question_or_text, text) and not _PERCENT.search(text)
@@ -83,7 +87,14 @@ class Statement:
                 self._names.append(name)
             return f"${self._names.index(name) + 1}"
         self._count += 1
-        return f"${self._count}"
+        return f"${self._count}{self._as_text(match)}"
+
+    def _as_text(self, match: re.Match[str]) -> str:
+        """What lets PostgreSQL read text as another type: asyncpg takes none for a date."""
+        given = self._given.elements if isinstance(self._given, cst.Tuple | cst.List) else ()
+        after = match.string[match.end() :]
+        of_text = len(given) >= self._count and is_text(given[self._count - 1].value)
+        return "::text" if of_text and _CAST.match(after) else ""
 
     def _arguments(self, given: cst.BaseExpression | None) -> list[cst.Arg]:
         if given is None:

@@ -77,6 +77,7 @@ class Evaluation(Definitions):
         program.consumed.clear()
         program.returned.clear()
         program.handed.clear()
+        program.shown.clear()
         self._special.clear()
         self._own_classes.clear()
         self._calls_of_round.clear()
@@ -99,7 +100,7 @@ class Evaluation(Definitions):
         if "context processor" in function.roles:
             for given in routines(function.returns):
                 given.roles.add(TEMPLATE)
-            for called in self.called_by_templates(function.returns):
+            for called in self.called_by_templates(function.returns, function.node, function):
                 called.roles.add(TEMPLATE)
 
     def _parameter(self, function: Function, name: str) -> Values:

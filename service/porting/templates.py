@@ -11,6 +11,7 @@ SUFFIXES = {".htm", ".html", ".j2", ".jinja", ".jinja2", ".svg", ".txt", ".xml"}
 _EXPRESSION = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _FILTER = re.compile(r"\|\s*([A-Za-z_]\w*)")
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_OF_G = re.compile(r"\bg\.([A-Za-z_]\w*)")
 _QUOTED = re.compile(r"""["']([^"']+)["']""")
 
 
@@ -20,6 +21,7 @@ class Templates:
     Attributes:
         words: the names in the expressions of all of them.
         filters: those of them that are filters.
+        read_from_g: the attributes of `g` in them.
     """
 
     def __init__(self, files: Mapping[str, str], texts: Iterable[str]) -> None:
@@ -28,6 +30,7 @@ class Templates:
         everything = [*self._files.values(), *map(_expressions, texts)]
         self.words = _words(everything)
         self.filters = {name for text in everything for name in _FILTER.findall(text)}
+        self.read_from_g = {name for text in everything for name in _OF_G.findall(text)}
 
     def words_of(self, text: str) -> set[str]:
         """The names in a template, and in the files that it names."""

@@ -28,6 +28,7 @@ SAID_ONCE = {
     "doubles_of_another_kind",
     "errors_of_psycopg",
     "middleware",
+    "sqlite_mapped_errors",
     "sqlite_quotes",
 }
 """Cases that need a hand for what was there before, and is written otherwise now."""

@@ -75,7 +75,7 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     if isinstance(node, cst.Call) and can_await and calls_commands(site):
         edits.change(node, partial(handed_to, edits.need(RUNNING, "call_commands")))
     elif isinstance(node, cst.Call) and site.gathers and node in plan.idiom.awaited:
-        edits.change(node, _made_list)
+        edits.change(node, partial(_taken, site.gathered))
     elif isinstance(node, cst.Attribute) and _hops(plan, site):
         edits.change(node, _read_elsewhere(edits.need(RUNNING, ENSURE_ASYNC)))
     elif isinstance(node, cst.Call) and _hops(plan, site):
@@ -165,13 +165,17 @@ def _is_consuming(plan: Plan, site: Site) -> bool:
     return any(function.is_generator for function in site.functions)
 
 
-def _made_list(node: cst.Call) -> cst.BaseExpression:
-    """`list(cursor)`, where the cursor is asynchronous."""
-    gathered = _gathered(node.args[0].value)
+def _taken(number: int, node: cst.Call) -> cst.BaseExpression:
+    """`list(cursor)`, or `next(cursor)`, where the cursor is asynchronous."""
     function = node.func.value if isinstance(node.func, cst.Name) else "list"
+    if function == "next":
+        return awaited(node.with_changes(func=cst.Name("anext")))
+    gathered = _gathered(node.args[number].value)
     if function == "list":
         return gathered
-    return node.with_changes(args=[node.args[0].with_changes(value=gathered), *node.args[1:]])
+    args = list(node.args)
+    args[number] = args[number].with_changes(value=gathered)
+    return node.with_changes(args=args)
 
 
 def _hops(plan: Plan, site: Site) -> bool:

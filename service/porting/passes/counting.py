@@ -23,6 +23,9 @@ _OBJECTS = {"jinja2.Template.render"}
 """What renders a template: by the name of its file, by its text, or as an object."""
 
 
+_OF_TEMPLATES = {TEMPLATE, "context processor"}
+
+
 def count_routes(plan: Plan) -> None:
     """Count the routes in the report; after all that may need a hand is known."""
     routes = plan.report.routes
@@ -73,7 +76,7 @@ def _called_by_templates(plan: Plan) -> dict[Site, set[Function]]:
     called = {site: _given(plan, site) for site in words}
     given = {function for functions in called.values() for function in functions}
     for function in plan.functions():
-        if TEMPLATE not in function.roles and function not in plan.program.read_by_templates:
+        if function not in plan.program.read_by_templates and not function.roles & _OF_TEMPLATES:
             continue
         names = _names(function)
         unnamed = function not in given and names.isdisjoint(plan.program.templates.words)
@@ -108,7 +111,8 @@ def _given(plan: Plan, site: Site) -> set[Function]:
 def _names(function: Function) -> set[str]:
     """The names by which templates may know a function, as far as they can be read."""
     decorators = function.node.decorators if isinstance(function.node, cst.FunctionDef) else ()
-    texts = (text_of(each) for of in decorators for each in m.findall(of, m.SimpleString()))
+    of_function = [function.node] if "context processor" in function.roles else decorators
+    texts = (text_of(each) for of in of_function for each in m.findall(of, m.SimpleString()))
     return set(filter(None, texts)) or {function.name}
 
 

@@ -14,6 +14,7 @@ from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.program import Module, Scope
 from service.porting.registration import role_of
 from service.porting.report import Kind
+from service.porting.request_text import brings_text
 from service.porting.sites import Site
 from service.porting.values import Routine, Values, routines
 
@@ -206,18 +207,22 @@ def rewrite_queries(plan: Plan) -> None:
 
 
 def _tell_of_arguments(plan: Plan) -> None:
-    """Say once in each file what asyncpg takes for arguments."""
+    """Say once in each file what asyncpg takes for arguments, where it matters most."""
     queries = plan.idiom.queries
     assert queries is not None
-    told: set[Module] = set()
+    found: dict[Module, Site] = {}
     for site in plan.sites("call"):
         node = site.node
         if not isinstance(node, cst.Call) or len(node.args) < 2 or not queries.is_sql(node):
             continue
         converted = plan.idiom.converted(queries.number(node)) is not None
-        if converted and site.where not in plan.idiom.removed and site.where.module not in told:
-            told.add(site.where.module)
-            plan.note(site.where, node, _ARGUMENTS)
+        if not converted or site.where in plan.idiom.removed:
+            continue
+        before = found.setdefault(site.where.module, site)
+        if brings_text(node) and not brings_text(before.node):
+            found[site.where.module] = site
+    for site in found.values():
+        plan.note(site.where, site.node, _ARGUMENTS)
 
 
 def _owners(plan: Plan) -> dict[cst.CSTNode, Module]:

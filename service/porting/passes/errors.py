@@ -9,7 +9,7 @@ import libcst as cst
 import libcst.matchers as m
 from asyncpg import exceptions
 
-from service.porting.idiom import KINDS, POSTGRESQL
+from service.porting.idiom import KINDS, POSTGRESQL, connect_sites
 from service.porting.nodes import as_dotted, dotted, parts_of
 from service.porting.plan import RUNTIME, Plan, paths
 from service.porting.program import Function, Scope
@@ -33,7 +33,11 @@ _OF_ASYNCPG = {
     "ProgrammingError": "SyntaxOrAccessError",
 }
 """asyncpg's names of what psycopg raises, unless it is the same, with `Error`."""
-_OTHERS = m.Attribute(attr=m.OneOf(m.Name("pgerror"), m.Name("diag"), m.Name("cursor")))
+_OTHERS = m.Attribute(
+    attr=m.OneOf(
+        *map(m.Name, ("pgerror", "diag", "cursor", "sqlite_errorcode", "sqlite_errorname"))
+    )
+)
 _ATTRIBUTES = "asyncpg's errors have sqlstate and other attributes"
 _ONE_FOR_ALL = "for any connection that cannot be had, get_db raises ConnectionsError: handle it"
 
@@ -117,16 +121,17 @@ def _or(name: str) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
 
 
 def _rename(plan: Plan, where: Scope, caught: cst.BaseExpression) -> bool:
-    """Write asyncpg's names in the place of psycopg's; whether there was one."""
+    """Write asyncpg's names in the place of the old driver's; whether there was one."""
     edits = plan.edits(where.module)
-    of_psycopg = [
+    gone = _gone(plan)
+    of_driver = [
         (part, path.rpartition(".")[2])
         for part in parts_of(caught)
         for path in paths(plan.program.errors.get(part, NOTHING))
-        if path.partition(".")[0] in {"psycopg", "psycopg2"}
+        if path.partition(".")[0] in gone
     ]
     renamed = False
-    for part, name in of_psycopg:
+    for part, name in of_driver:
         names = [found for found in (_OF_ASYNCPG.get(name), f"{name}Error", name) if found]
         new = next((found for found in names if hasattr(exceptions, found)), None)
         if new is None:
@@ -136,6 +141,17 @@ def _rename(plan: Plan, where: Scope, caught: cst.BaseExpression) -> bool:
         edits.need("asyncpg")
         edits.of_node[part].insert(0, _named(as_dotted(f"asyncpg.{new}")))
     return renamed
+
+
+def _gone(plan: Plan) -> set[str]:
+    """The drivers whose errors asyncpg's come in the place of: sqlite3 only if all of it is."""
+    opened = {
+        kept is not None
+        for number, site in connect_sites(plan.idiom)
+        if any(path.startswith("sqlite3.") for path in site.paths) and not site.where.module.is_test
+        for kept in [plan.idiom.converted(number)]
+    }
+    return {"psycopg", "psycopg2", *(["sqlite3"] if opened == {True} else [])}
 
 
 def _named(node: cst.BaseExpression) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
