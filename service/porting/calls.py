@@ -43,11 +43,12 @@ _HOLDING = {
     f"builtins.{name}"
     for name in (
         "callable", "dict", "enumerate", "frozenset", "hasattr", "id", "isinstance", "issubclass",
-        "iter", "list", "print", "repr", "reversed", "set", "tuple", "type", "zip",
+        "iter", "list", "next", "print", "repr", "reversed", "set", "tuple", "type", "zip",
     )
 } | {"functools.partial"}  # fmt: skip
 """Calls that call nothing of what they are given."""
 _CALLING_METHODS = {f"builtins.{name}" for name in ("bool", "iter", "len", "next", "repr", "str")}
+_BY_NAME = {f"builtins.{name}" for name in ("delattr", "hasattr", "setattr", "vars")}
 _OF_TEMPLATES = ("filters", "globals", "tests")
 _RENDERING = {
     "flask.render_template",

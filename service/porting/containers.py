@@ -65,6 +65,8 @@ class Containers(Implicit):
             self._grow(node, node.func.value, added, env)
             return inside | added
         if name in {"get", "pop", "popitem", "popleft"}:
+            for arg in node.args[1:]:
+                inside |= self.evaluate(arg.value, env)
             return inside
         if name in {"values", "copy", "keys"}:
             return many(inside)
