@@ -210,6 +210,8 @@ class Calls(Records):
             return record
         given = [values for _, values in arguments]
         everything = frozenset().union(*given)
+        if path in _BY_NAME and given:
+            self.touch(site.node, given[0], env)
         for value in given[0] if given else NOTHING:
             if isinstance(value, Object) and path in _CALLING_METHODS:
                 name = f"__{path.removeprefix('builtins.')}__"
@@ -280,7 +282,9 @@ class Calls(Records):
             return frozenset(Type(v.of) for v in given[0] if isinstance(v, Object))
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
             return given[0] if given else NOTHING
-        if path in {"builtins.zip", "builtins.next", "builtins.map"}:
+        if path == "builtins.next":
+            return frozenset().union(*map(items, given[:1]), *given[1:])
+        if path in {"builtins.zip", "builtins.map"}:
             places = tuple(items(values) for values in given)
             if path == "builtins.zip":
                 return many(one(Row(places)))

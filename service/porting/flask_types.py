@@ -36,6 +36,7 @@ _RESPONSE = "flask.Response"
 _REQUEST = "flask.Request"
 _RUNNER = "flask.testing.FlaskCliRunner"
 PROXY = "werkzeug.local.LocalProxy"
+THREAD_LOCAL = "threading.local"
 _VERBS = ("delete", "get", "head", "open", "options", "patch", "post", "put", "trace")
 
 OBJECTS = {
@@ -67,6 +68,7 @@ RETURNED = {
     f"{APP}.test_request_context": "flask.ctx.RequestContext",
     f"{APP}.url_for": "builtins.str",
     BYTEARRAY.kind: BYTEARRAY.kind,
+    THREAD_LOCAL: THREAD_LOCAL,
     "flask.jsonify": _RESPONSE,
     "flask.make_response": _RESPONSE,
     "flask.redirect": "werkzeug.wrappers.Response",
