@@ -6,6 +6,7 @@ import libcst as cst
 
 from . import drivers
 from . import flask_types as types
+from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by
 from .doubles import CALLING, STANDING_IN, Arguments
 from .environment import Environment
 from .narrowing import decorated_at_once, opened_for, passes_on
@@ -19,7 +20,6 @@ from .registration import (
 )
 from .sites import Site
 from .values import (
-    DATA,
     NOTHING,
     External,
     Generated,
@@ -45,7 +45,7 @@ _HOLDING = {
         "callable", "dict", "enumerate", "frozenset", "hasattr", "id", "isinstance", "issubclass",
         "iter", "list", "next", "print", "repr", "reversed", "set", "tuple", "type", "zip",
     )
-} | {"functools.partial"}  # fmt: skip
+} | CONTAINERS | {"functools.partial"}  # fmt: skip
 """Calls that call nothing of what they are given."""
 _CALLING_METHODS = {f"builtins.{name}" for name in ("bool", "iter", "len", "next", "repr", "str")}
 _BY_NAME = {f"builtins.{name}" for name in ("delattr", "hasattr", "setattr", "vars")}
@@ -74,17 +74,6 @@ _AWAITING_OURS = tuple(
 )
 _NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
 """Calls that give all names of a module, or of an object."""
-_SAME_AS_ARGUMENT = {
-    "builtins.enumerate",
-    "builtins.filter",
-    "builtins.frozenset",
-    "builtins.iter",
-    "builtins.list",
-    "builtins.reversed",
-    "builtins.set",
-    "builtins.sorted",
-    "builtins.tuple",
-}
 
 
 class Calls(Records):
@@ -121,9 +110,9 @@ class Calls(Records):
                     found |= self.call_function(Routine(method, True), arguments)
             elif isinstance(value, External):
                 found |= self._call_external(site, value.path, arguments, env)
-            elif isinstance(value, Instance) and value not in DATA:
+            elif isinstance(value, Instance) and not is_unknown(value):
                 site.paths.add(f"{value.kind}.__call__")
-        if called <= DATA:
+        if all(map(is_unknown, called)):
             site.unresolved = True
             self._escape(site, arguments)
         return found
@@ -266,7 +255,7 @@ class Calls(Records):
                 return everything
             given_functions = routines(everything) and not path.startswith("functools.")
             return everything if given_functions else one(External(f"{path}()"))
-        if path in _SAME_AS_ARGUMENT:
+        if path in SAME_AS_ARGUMENT:
             self._gathers(site, everything)
             return many(items(everything))
         if path == "flask.utils.run_sync":
@@ -293,7 +282,8 @@ class Calls(Records):
             if _takes_apart("dict", everything):
                 self._of_driver(site, "dict", arguments)
             return many(everything)
-        return self._of_driver(site, path, arguments) or self._result_of(path)
+        made = made_by(path, arguments)
+        return self._of_driver(site, path, arguments) or made or self._result_of(path)
 
     def _of_driver(self, site: Site, path: str, arguments: Arguments) -> Values | None:
         """Calls on database drivers."""
@@ -336,7 +326,7 @@ class Calls(Records):
 
 def _takes_apart(path: str, values: Values) -> bool:
     """Whether a built-in function goes through what only `async for` goes through."""
-    return path not in _SAME_AS_ARGUMENT | _HOLDING and any(
+    return path not in SAME_AS_ARGUMENT | _HOLDING and any(
         isinstance(value, Instance) and drivers.iterated(value.kind) for value in values
     )
 

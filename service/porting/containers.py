@@ -96,6 +96,26 @@ class Containers(Implicit):
             self.store(self.evaluate(container.value, env), container.attr.value, grown)
         elif isinstance(container, cst.Subscript):
             self._grow(node, container.value, grown, env)
+        elif isinstance(container, cst.Call) and isinstance(container.func, cst.Attribute):
+            self._grow_within(node, container, container.func, grown, env)
+
+    def _grow_within(
+        self,
+        node: cst.CSTNode,
+        call: cst.Call,
+        method: cst.Attribute,
+        grown: Values,
+        env: Environment,
+    ) -> None:
+        """Put values into what `get` or `setdefault` returns: a container within another one."""
+        if method.attr.value not in {"get", "setdefault"} or not call.args:
+            return
+        if Instance("flask.g") not in self.base(method.value, env):
+            self._grow(node, method.value, grown, env)
+            return
+        for name in self.evaluate(call.args[0].value, env):
+            if isinstance(name, Text):
+                self.store(one(Instance("flask.g")), name.text, grown)
 
     def _attach(
         self, target: cst.Attribute, base: Values, values: Values, env: Environment
