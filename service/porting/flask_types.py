@@ -37,6 +37,8 @@ _REQUEST = "flask.Request"
 _RUNNER = "flask.testing.FlaskCliRunner"
 PROXY = "werkzeug.local.LocalProxy"
 THREAD_LOCAL = "threading.local"
+_VIEWS, _VIEW = f"{APP}.view_functions", External("flask.async_function")
+"""Where an app keeps its views, and what any of them may be."""
 _VERBS = ("delete", "get", "head", "open", "options", "patch", "post", "put", "trace")
 
 OBJECTS = {
@@ -221,6 +223,12 @@ def returned(path: str) -> Values | None:
         return NOTHING
     if path in {"flask.Files.getlist", "flask.Files.values"}:
         return one(Many(one(Instance("werkzeug.datastructures.FileStorage"))))
+    if path in {f"{_VIEWS}.get", f"{_VIEWS}.pop"}:
+        return one(_VIEW)
+    if path == f"{_VIEWS}.values":
+        return one(Many(one(_VIEW)))
+    if path == f"{_VIEWS}.items":
+        return one(Many(one(Row((DATA, one(_VIEW))))))
     if path == "flask.Files.items":
         return one(Many(one(Row((DATA, one(Instance("werkzeug.datastructures.FileStorage")))))))
     return None
@@ -234,6 +242,8 @@ def subscripted(kind: str) -> Values:
         return DATA
     if kind == "flask.Files":
         return one(Instance("werkzeug.datastructures.FileStorage"))
+    if kind == _VIEWS:
+        return one(_VIEW)
     return one(something_of(kind))
 
 
