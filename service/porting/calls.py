@@ -197,6 +197,8 @@ class Calls(Records):
         record = self.of_record(site, path, arguments, env)
         if record is not None:
             return record
+        for how, values in arguments if path == "types.SimpleNamespace" else ():
+            self.store(one(Instance(path)), how, values)
         if path.endswith(".as_view"):
             self._make_views(site, arguments)
         given = [values for _, values in arguments]

@@ -268,6 +268,8 @@ class Expressions(Containers):
         found: Values = NOTHING
         texts = (value.text for value in names if isinstance(value, Text))
         known = [text for text in texts if text.isidentifier()]
+        if not known and one(Instance("flask.Request")) & base:
+            known = ["form"]  # which stands for all that is awaited
         for name in known:
             found |= self.read(node, base, name, env)
         if not known and one(Instance("flask.testing.FlaskClient")) & base:

@@ -53,7 +53,7 @@ RETURNED = {
     **{f"{_CLIENT}.{verb}": _RESPONSE for verb in _VERBS},
     f"{_CLIENT}.?": _RESPONSE,
     f"{_CLIENT}.session_transaction": "flask.testing.SessionTransaction",
-    f"{APP}._get_current_object": APP,
+    **{f"{of}._get_current_object": of for of in (APP, "flask.g", _REQUEST, "flask.session")},
     f"{APP}.config.get": "builtins.?",
     f"{APP}.app_context": "flask.ctx.AppContext",
     f"{APP}.ensure_async": "flask.async_function",
