@@ -333,7 +333,7 @@ def _place(values: Values, number: int) -> Values:
         at = place(value, number)
         if at is not None:
             found |= at
-        elif isinstance(value, Many | Generated):
+        elif isinstance(value, Many | Generated | Instance | Text):
             found |= items(one(value))
     return found
 
