@@ -100,22 +100,16 @@ class Containers(Implicit):
             self._grow_within(node, container, container.func, grown, env)
 
     def _grow_within(
-        self,
-        node: cst.CSTNode,
-        call: cst.Call,
-        method: cst.Attribute,
-        grown: Values,
-        env: Environment,
+        self, node: cst.CSTNode, call: cst.Call, of: cst.Attribute, grown: Values, env: Environment
     ) -> None:
         """Put values into what `get` or `setdefault` returns: a container within another one."""
-        if method.attr.value not in {"get", "setdefault"} or not call.args:
+        if of.attr.value not in {"get", "setdefault"}:
             return
-        if Instance("flask.g") not in self.base(method.value, env):
-            self._grow(node, method.value, grown, env)
-            return
-        for name in self.evaluate(call.args[0].value, env):
+        if Instance("flask.g") not in self.base(of.value, env):
+            self._grow(node, of.value, grown, env)
+        for name in self.evaluate(call.args[0].value, env) if call.args else ():
             if isinstance(name, Text):
-                self.store(one(Instance("flask.g")), name.text, grown)
+                self.store(self.base(of.value, env) & one(Instance("flask.g")), name.text, grown)
 
     def _attach(
         self, target: cst.Attribute, base: Values, values: Values, env: Environment
