@@ -188,7 +188,8 @@ class Attributes(Instances):
         found = of.attribute(name)
         for heir in of.heirs():
             found |= heir.bindings.get(name, NOTHING) | heir.attributes.get(name, NOTHING)
-        known = bool(found) or (of.is_tuple() and name in of.fields())
+        own = any(name in each.attributes for each in (*of.lineage(), *of.heirs()))
+        known = bool(found) or own or (of.is_tuple() and name in of.fields())
         return self._bound(found) if known else self._inherited(of, name)
 
     def _above(self, of: Class, name: str) -> Values:

@@ -6,6 +6,7 @@ import libcst as cst
 
 from . import drivers
 from . import flask_types as types
+from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by
 from .doubles import CALLING, STANDING_IN, Arguments
 from .environment import Environment
 from .narrowing import decorated_at_once, opened_for, passes_on
@@ -19,7 +20,6 @@ from .registration import (
 )
 from .sites import Site
 from .values import (
-    DATA,
     NOTHING,
     External,
     Generated,
@@ -43,11 +43,12 @@ _HOLDING = {
     f"builtins.{name}"
     for name in (
         "callable", "dict", "enumerate", "frozenset", "hasattr", "id", "isinstance", "issubclass",
-        "iter", "list", "print", "repr", "reversed", "set", "tuple", "type", "zip",
+        "iter", "list", "next", "print", "repr", "reversed", "set", "tuple", "type", "zip",
     )
-} | {"functools.partial"}  # fmt: skip
+} | CONTAINERS | {"functools.partial"}  # fmt: skip
 """Calls that call nothing of what they are given."""
 _CALLING_METHODS = {f"builtins.{name}" for name in ("bool", "iter", "len", "next", "repr", "str")}
+_BY_NAME = {f"builtins.{name}" for name in ("delattr", "hasattr", "setattr", "vars")}
 _OF_TEMPLATES = ("filters", "globals", "tests")
 _RENDERING = {
     "flask.render_template",
@@ -75,17 +76,6 @@ _APP_FACTORY = "create_app"
 """How a group of commands is given what makes the app, which is no command."""
 _NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
 """Calls that give all names of a module, or of an object."""
-_SAME_AS_ARGUMENT = {
-    "builtins.enumerate",
-    "builtins.filter",
-    "builtins.frozenset",
-    "builtins.iter",
-    "builtins.list",
-    "builtins.reversed",
-    "builtins.set",
-    "builtins.sorted",
-    "builtins.tuple",
-}
 
 
 class Calls(Records):
@@ -122,9 +112,9 @@ class Calls(Records):
                     found |= self.call_function(Routine(method, True), arguments)
             elif isinstance(value, External):
                 found |= self._call_external(site, value.path, arguments, env)
-            elif isinstance(value, Instance) and value not in DATA:
+            elif isinstance(value, Instance) and not is_unknown(value):
                 site.paths.add(f"{value.kind}.__call__")
-        if called <= DATA:
+        if all(map(is_unknown, called)):
             site.unresolved = True
             self._escape(site, arguments)
         return found
@@ -209,8 +199,14 @@ class Calls(Records):
         record = self.of_record(site, path, arguments, env)
         if record is not None:
             return record
+        for how, values in arguments if path == "types.SimpleNamespace" else ():
+            self.store(one(Instance(path)), how, values)
+        if path.endswith(".as_view"):
+            self._make_views(site, arguments)
         given = [values for _, values in arguments]
         everything = frozenset().union(*given)
+        if path in _BY_NAME and given:
+            self.touch(site.node, given[0], env)
         for value in given[0] if given else NOTHING:
             if isinstance(value, Object) and path in _CALLING_METHODS:
                 name = f"__{path.removeprefix('builtins.')}__"
@@ -265,7 +261,7 @@ class Calls(Records):
             if not routines(everything) or options or path.startswith("functools."):
                 return one(External(f"{path}()"))
             return everything
-        if path in _SAME_AS_ARGUMENT:
+        if path in SAME_AS_ARGUMENT:
             self.gathers(site, given)
             return many(items(everything))
         if path == "flask.utils.run_sync":
@@ -283,7 +279,7 @@ class Calls(Records):
             return given[0] if given else NOTHING
         if path == "builtins.next":
             self.gathers(site, given)
-            return items(everything)
+            return frozenset().union(*map(items, given[:1]), *given[1:])
         if path in {"builtins.zip", "builtins.map"}:
             if _takes_apart("zip", everything):
                 self._of_driver(site, "zip", arguments)
@@ -293,7 +289,8 @@ class Calls(Records):
             if _takes_apart("dict", everything):
                 self._of_driver(site, "dict", arguments)
             return many(everything)
-        return self._of_driver(site, path, arguments) or self._result_of(path)
+        made = made_by(path, arguments)
+        return self._of_driver(site, path, arguments) or made or self._result_of(path)
 
     def _of_driver(self, site: Site, path: str, arguments: Arguments) -> Values | None:
         """Calls on database drivers."""
@@ -332,7 +329,7 @@ class Calls(Records):
 
 def _takes_apart(path: str, values: Values) -> bool:
     """Whether a built-in function goes through what only `async for` goes through."""
-    return path not in _SAME_AS_ARGUMENT | _HOLDING and any(
+    return path not in SAME_AS_ARGUMENT | _HOLDING and any(
         isinstance(value, Instance) and drivers.iterated(value.kind) for value in values
     )
 

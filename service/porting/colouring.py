@@ -14,6 +14,7 @@ import libcst as cst
 from .awaitables import AWAITABLE, ENTERED
 from .commands import invoking_commands
 from .drivers import plain
+from .flask_types import THREAD_LOCAL
 from .idiom import Idiom
 from .implicit import IMPLICIT, reached
 from .libraries import may_wait, may_wait_entered
@@ -135,6 +136,8 @@ class Colours:
             return None
         if site.paths & _WAITING_OVER_THE_BRIDGE:
             return _OVER_THE_BRIDGE
+        if site.role == "attribute" and THREAD_LOCAL in site.paths:
+            return "what is in a threading.local belongs to one thread"
         if _APART in site.paths:
             return "it waits for an event loop of its own"
         for path in sorted(site.paths):

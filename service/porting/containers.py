@@ -62,6 +62,8 @@ class Containers(Implicit):
             self._grow(node, node.func.value, added, env)
             return inside | added
         if name in {"get", "pop", "popitem", "popleft"}:
+            for arg in node.args[1:]:
+                inside |= self.evaluate(arg.value, env)
             return inside
         if name in {"values", "copy", "keys"}:
             return many(inside)
@@ -91,6 +93,20 @@ class Containers(Implicit):
             self.store(self.evaluate(container.value, env), container.attr.value, grown)
         elif isinstance(container, cst.Subscript):
             self._grow(node, container.value, grown, env)
+        elif isinstance(container, cst.Call) and isinstance(container.func, cst.Attribute):
+            self._grow_within(node, container, container.func, grown, env)
+
+    def _grow_within(
+        self, node: cst.CSTNode, call: cst.Call, of: cst.Attribute, grown: Values, env: Environment
+    ) -> None:
+        """Put values into what `get` or `setdefault` returns: a container within another one."""
+        if of.attr.value not in {"get", "setdefault"}:
+            return
+        if Instance("flask.g") not in self.base(of.value, env):
+            self._grow(node, of.value, grown, env)
+        for name in self.evaluate(call.args[0].value, env) if call.args else ():
+            if isinstance(name, Text):
+                self.store(self.base(of.value, env) & one(Instance("flask.g")), name.text, grown)
 
     def _attach(
         self, target: cst.Attribute, base: Values, values: Values, env: Environment
@@ -324,7 +340,7 @@ def _place(values: Values, number: int) -> Values:
         at = place(value, number)
         if at is not None:
             found |= at
-        elif isinstance(value, Many | Generated):
+        elif isinstance(value, Many | Generated | Instance | Text):
             found |= items(one(value))
     return found
 

@@ -217,8 +217,8 @@ class Expressions(Containers):
                 return self._getattr(node, arguments, env)
             if node.func.value == "hasattr" and len(arguments) > 1:
                 self._hasattr(node, arguments, env)
-        elif isinstance(node.func, cst.Attribute) and node.func.attr.value in {"get", "pop"}:
-            stored = self._stored_in_g(base, arguments)
+        elif isinstance(node.func, cst.Attribute) and name in {"get", "pop", "setdefault"}:
+            stored = self._stored_in_g(base, name, arguments)
             if stored:
                 self.site(node, env, "call").paths.add("flask.g.get")
                 self.leak(stored, node, env)
@@ -237,13 +237,19 @@ class Expressions(Containers):
             given.append((arg.keyword.value if arg.keyword else arg.star, values))
         return given
 
-    def _stored_in_g(self, base: Values, arguments: list[tuple[str, Values]]) -> Values:
+    def _stored_in_g(
+        self, base: Values, method: str, arguments: list[tuple[str, Values]]
+    ) -> Values:
+        """What `g` has by this name, or the method returns in its place."""
         found: Values = NOTHING
-        if one(Instance("flask.g")) & base and arguments:
-            for value in arguments[0][1]:
-                if isinstance(value, Text):
-                    found |= self.program.stored.get(("flask.g", value.text), NOTHING)
-        return found
+        of_g = one(Instance("flask.g")) & base
+        default = NOTHING.union(*(values for _, values in arguments[1:]))
+        for value in arguments[0][1] if of_g and arguments else ():
+            if isinstance(value, Text):
+                if method == "setdefault":
+                    self.store(of_g, value.text, default)
+                found |= self.program.stored.get(("flask.g", value.text), NOTHING)
+        return found | default if found else NOTHING
 
     def _super(self, arguments: list[tuple[str, Values]], env: Environment) -> Values:
         if arguments:
@@ -262,6 +268,8 @@ class Expressions(Containers):
         found: Values = NOTHING
         texts = (value.text for value in names if isinstance(value, Text))
         known = [text for text in texts if text.isidentifier()]
+        if not known and one(Instance("flask.Request")) & base:
+            known = ["form"]  # which stands for all that is awaited
         for name in known:
             found |= self.read(node, base, name, env)
         if not known and one(Instance("flask.testing.FlaskClient")) & base:

@@ -36,6 +36,9 @@ _RESPONSE = "flask.Response"
 REQUEST = "flask.Request"
 _RUNNER = "flask.testing.FlaskCliRunner"
 PROXY = "werkzeug.local.LocalProxy"
+THREAD_LOCAL = "threading.local"
+_VIEWS, _VIEW = f"{APP}.view_functions", External("flask.async_function")
+"""Where an app keeps its views, and what any of them may be."""
 _VERBS = ("delete", "get", "head", "open", "options", "patch", "post", "put", "trace")
 
 OBJECTS = {
@@ -50,7 +53,7 @@ RETURNED = {
     **{f"{_CLIENT}.{verb}": _RESPONSE for verb in _VERBS},
     f"{_CLIENT}.?": _RESPONSE,
     f"{_CLIENT}.session_transaction": "flask.testing.SessionTransaction",
-    f"{APP}._get_current_object": APP,
+    **{f"{of}._get_current_object": of for of in (APP, "flask.g", REQUEST, "flask.session")},
     f"{APP}.config.get": "builtins.?",
     f"{APP}.app_context": "flask.ctx.AppContext",
     f"{APP}.ensure_async": "flask.async_function",
@@ -67,6 +70,7 @@ RETURNED = {
     f"{APP}.test_request_context": "flask.ctx.RequestContext",
     f"{APP}.url_for": "builtins.str",
     BYTEARRAY.kind: BYTEARRAY.kind,
+    THREAD_LOCAL: THREAD_LOCAL,
     "flask.jsonify": _RESPONSE,
     "flask.make_response": _RESPONSE,
     "flask.redirect": "werkzeug.wrappers.Response",
@@ -220,6 +224,12 @@ def returned(path: str) -> Values | None:
         return NOTHING
     if path in {"flask.Files.getlist", "flask.Files.values"}:
         return one(Many(one(Instance("werkzeug.datastructures.FileStorage"))))
+    if path in {f"{_VIEWS}.get", f"{_VIEWS}.pop"}:
+        return one(_VIEW)
+    if path == f"{_VIEWS}.values":
+        return one(Many(one(_VIEW)))
+    if path == f"{_VIEWS}.items":
+        return one(Many(one(Row((DATA, one(_VIEW))))))
     if path == "flask.Files.items":
         return one(Many(one(Row((DATA, one(Instance("werkzeug.datastructures.FileStorage")))))))
     return None
@@ -233,6 +243,8 @@ def subscripted(kind: str) -> Values:
         return DATA
     if kind == "flask.Files":
         return one(Instance("werkzeug.datastructures.FileStorage"))
+    if kind == _VIEWS:
+        return one(_VIEW)
     return one(something_of(kind))
 
 

@@ -125,6 +125,13 @@ class Handing(Doubles):
                     places = [("", place) for place in value.places]
                     self.call_function(Routine(function), places)
 
+    def _make_views(self, site: Site, arguments: Arguments) -> None:
+        """`as_view(name, *args)`: what the view is made of, for each request anew."""
+        called = site.node.func if isinstance(site.node, cst.Call) else site.node
+        for value in self.program.values.get(called, NOTHING):
+            for method in self.methods(value.of, "__init__") if isinstance(value, Type) else ():
+                self.call_function(Routine(method, True), arguments[1:])
+
     def _consume(self, site: Site, path: str, arguments: Arguments) -> None:
         """Note who iterates over a generator that it is given."""
         if path in _TAKING_GENERATORS or not isinstance(site.node, cst.Call):

@@ -8,9 +8,10 @@ import libcst as cst
 
 from .attributes import Attributes
 from .environment import Environment
+from .flask_types import THREAD_LOCAL
 from .program import Class, Function, Program
 from .sites import Site
-from .values import Object, Proxied, Value, Values
+from .values import Instance, Object, Proxied, Value, Values
 
 IMPLICIT = "implicit"
 """The role of a site where nothing is called in words."""
@@ -63,6 +64,7 @@ class Implicit(Attributes):
         self, node: cst.CSTNode, base: Values, name: str, found: Values, env: Environment
     ) -> None:
         """Note what reading an attribute calls: of the object it is of, and of what is there."""
+        self.touch(node, base, env)
         for value in base:
             if isinstance(value, Object):
                 methods = {*self.methods(value.of, "__getattribute__")}
@@ -75,6 +77,7 @@ class Implicit(Attributes):
 
     def write_to(self, node: cst.CSTNode, base: Values, name: str, env: Environment) -> None:
         """Note what assigning to an attribute calls."""
+        self.touch(node, base, env)
         for value in base:
             if isinstance(value, Object):
                 methods = {*self.methods(value.of, "__setattr__")}
@@ -82,6 +85,13 @@ class Implicit(Attributes):
                     if isinstance(kept, Object):
                         methods |= {*self.methods(kept.of, "__set__")}
                 self._calls(node, env, methods)
+
+    def touch(self, node: cst.CSTNode, base: Values, env: Environment) -> None:
+        """Note where an attribute is used that is another one in each thread."""
+        for value in base:
+            kinds = value.of.external_bases() if isinstance(value, Object) else ()
+            if value == Instance(THREAD_LOCAL) or THREAD_LOCAL in kinds:
+                self.site(node, env, "attribute").paths.add(THREAD_LOCAL)
 
     def passed_to(self, name: str, value: Value, given: Values) -> None:
         """Bind what an operator passes to a special method of an object."""

@@ -16,7 +16,8 @@ METHODS = {"extend", "join", "update", "writelines"}
 
 def made_plain(node: cst.GeneratorExp) -> cst.BaseExpression:
     """`iter([...])` in the place of an asynchronous generator; any other one as it is."""
-    if not m.findall(node, m.Await() | m.CompFor(asynchronous=m.Asynchronous())):
+    before = node.with_changes(for_in=node.for_in.with_changes(iter=cst.Name("made_before")))
+    if not m.findall(before, m.Await() | m.CompFor(asynchronous=m.Asynchronous())):
         return node
     listed = cst.ListComp(node.elt, node.for_in)
     return cst.Call(cst.Name("iter"), [cst.Arg(listed)], lpar=node.lpar[1:], rpar=node.rpar[1:])

@@ -30,6 +30,7 @@ from .passes.files import rewrite_files
 from .passes.functions import define_functions
 from .passes.handovers import rewrite_handovers
 from .passes.imports import rewrite_imports
+from .passes.iterators import rewrite_iterators
 from .passes.members import tell_of_members
 from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
@@ -76,6 +77,7 @@ STEPS = (
     detach_blocks,
     await_calls,
     rewrite_answers,
+    rewrite_iterators,
     tell_of_settings,
     tell_of_settings_of_tests,
     tell_of_rendering,

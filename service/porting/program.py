@@ -244,7 +244,7 @@ class Program:
     handed: dict[cst.BaseExpression, Site] = field(default_factory=dict)
     """What is awaitable when it is called, and handed to something that calls it."""
     returned: list[tuple[Function, cst.BaseExpression]] = field(default_factory=list)
-    """What functions return of which Quart may not make the same response."""
+    """What functions return."""
     looked_for: set[cst.CSTNode] = field(default_factory=set)
     """Calls of `hasattr` that ask for an attribute which is awaited."""
     consumed: dict[cst.CSTNode, Function] = field(default_factory=dict)

@@ -315,9 +315,9 @@ class Evaluation(Definitions):
                     env.where.pins.setdefault("a generator that returns a value stays one", node)
                 values = self.evaluate(node.value, env)
                 self.returned(env.where, values)
+                self.program.returned.append((env.where, node.value))
                 if BYTEARRAY in values or isinstance(node.value, cst.Tuple):
                     self.program.values[node.value] = values
-                    self.program.returned.append((env.where, node.value))
         elif isinstance(node, cst.Expr):
             self.evaluate(node.value, env)
         elif isinstance(node, cst.Import):

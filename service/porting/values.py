@@ -160,6 +160,8 @@ def items(values: Values) -> Values:
             found |= value.function.yields
         elif isinstance(value, Instance):
             found |= DATA if "@" in value.kind else one(something_of(value.kind))
+        elif isinstance(value, External) and "@" not in value.path:
+            found.add(something_of(value.path))
         elif isinstance(value, Text):
             found |= DATA
     return frozenset(found)

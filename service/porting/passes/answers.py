@@ -46,12 +46,12 @@ def answers(plan: Plan) -> Iterator[tuple[Function, Sequence[Part]]]:
         if not function.roles & {VIEW, HOOK}:
             continue
         if isinstance(node, cst.Tuple) and node.elements:
-            rows = [value for value in known[node] if isinstance(value, Row)]
+            rows = [value for value in known.get(node, NOTHING) if isinstance(value, Row)]
             places = zip(*(row.places for row in rows), strict=False)
             values = [NOTHING.union(*place) for place in places]
             yield function, list(zip((e.value for e in node.elements), values, strict=False))
         else:
-            yield function, [(node, known[node])]
+            yield function, [(node, known.get(node, NOTHING))]
     for site in plan.sites("call"):
         if site.paths & _TAKING and isinstance(site.node, cst.Call) and site.node.args:
             taking = site.node.args if "flask.make_response" in site.paths else site.node.args[:1]

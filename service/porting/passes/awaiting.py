@@ -185,7 +185,7 @@ def _hops(plan: Plan, site: Site) -> bool:
         return False
     if isinstance(owner, Block) and _is_of_heirs(plan, site):
         return True
-    if "flask.async_function" in site.paths or _takes_both(plan, site):
+    if _takes_both(plan, site):
         return True
     return plan.colours.takes_a_thread(site)
 
@@ -193,7 +193,7 @@ def _hops(plan: Plan, site: Site) -> bool:
 def _takes_both(plan: Plan, site: Site) -> bool:
     """Whether a call may reach plain functions and coroutine functions, as a decorator's does."""
     of_routes = site.through_parameter and any(f.roles & {VIEW, HOOK} for f in site.functions)
-    return of_routes or plan.colours.is_mixed(site)
+    return of_routes or "flask.async_function" in site.paths or plan.colours.is_mixed(site)
 
 
 def _is_of_heirs(plan: Plan, site: Site) -> bool:
