@@ -92,6 +92,9 @@ class Definitions(Calls):
         is_setup = owner is not None and function.name in _TEST_METHODS
         if function.name.startswith("test") or is_setup:
             function.roles.add(TEST)
+        if function.name in {"setup_module", "teardown_module"}:
+            for param in function.names[:1]:
+                function.bind(param, one(ModuleValue(function.module)))
 
     def define(self, node: cst.FunctionDef, env: Environment) -> None:
         function = self.function(node, env)
