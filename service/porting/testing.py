@@ -94,6 +94,8 @@ class PortedClient(QuartClient):
                 self._keep(*met[-1])
         if raised and self._propagates():
             raise raised[-1]
+        if sent.method == "HEAD" or response.status_code in {204, 304}:
+            response.response = response.data_body_class(b"")  # and the headers as they are
         if self.cookie_jar is not None:
             self._take_cookies(response, sent)
         response.request = sent  # type: ignore[attr-defined]

@@ -96,3 +96,17 @@ async def test_an_error_is_raised_if_flasks_client_raises_it(
             found = None
         assert request.path == "/boom"
     assert found == expected
+
+
+@pytest.mark.parametrize("method, path", [("HEAD", "/who"), ("GET", "/gone")])
+async def test_what_has_no_body_has_none_for_the_client_either(method: str, path: str) -> None:
+    def answers(app: Any) -> Any:
+        app.add_url_rule("/who", "who", lambda: "nobody")
+        app.add_url_rule("/gone", "gone", lambda: ("gone", 204))
+        return app
+
+    expected = answers(flask.Flask("flask")).test_client().open(path, method=method)
+    response = await PortedClient(answers(Quart("ported"))).open(path, method=method)
+    assert (await response.get_data(), expected.data) == (b"", b"")
+    if method == "HEAD":
+        assert response.content_length == expected.content_length == len("nobody")
