@@ -35,6 +35,8 @@ _CLIENT = "flask.testing.FlaskClient"
 _RESPONSE = "flask.Response"
 _REQUEST = "flask.Request"
 _RUNNER = "flask.testing.FlaskCliRunner"
+TESTED = "pytest.Class"
+"""A class of tests, and an object of it, as fixtures see it."""
 PROXY = "werkzeug.local.LocalProxy"
 _VERBS = ("delete", "get", "head", "open", "options", "patch", "post", "put", "trace")
 
@@ -105,6 +107,8 @@ ATTRIBUTES = {
     "flask.ctx.AppContext.app": APP,
     "flask.ctx.RequestContext.request": _REQUEST,
     "flask.testing.FlaskCliRunner.app": APP,
+    "pytest.FixtureRequest.cls": TESTED,
+    "pytest.FixtureRequest.instance": TESTED,
 }
 """The class of what an attribute holds."""
 

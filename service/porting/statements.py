@@ -116,7 +116,8 @@ class Evaluation(Definitions):
             for fixture in self.program.fixtures.get(name, []):
                 if fixture is not function:
                     found |= fixture.returns | fixture.yields
-            kind = types.PYTEST_FIXTURES.get(name)
+            asked_for = FIXTURE in function.roles and name == "request"
+            kind = "pytest.FixtureRequest" if asked_for else types.PYTEST_FIXTURES.get(name)
             if kind and not found:
                 found |= one(Instance(kind))
         if not found and owner is not None and name in function.names:
