@@ -261,8 +261,8 @@ class Calls(Records):
             if path == "flask.stream_with_context":
                 self._stream(everything)
                 return everything
-            given_functions = routines(everything) and not path.startswith("functools.")
-            return everything if given_functions else one(External(f"{path}()"))
+            made = path.startswith(("functools.", "pytest.mark.")) or not routines(everything)
+            return one(External(f"{path}()")) if made else everything
         if path in _SAME_AS_ARGUMENT:
             self._gathers(site, everything)
             return many(items(everything))

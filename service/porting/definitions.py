@@ -11,6 +11,7 @@ from . import flask_types as types
 from .calls import Calls
 from .environment import Environment
 from .nodes import dotted
+from .parametrized import PARAMETRIZE
 from .program import Class, Function, Module, Program
 from .registration import (
     CONTEXT_MANAGER,
@@ -143,6 +144,10 @@ class Definitions(Calls):
                     found.factories |= {*self.methods(value.of, "__call__")}
         inner = Environment(found, env.where, block=env.block)
         self.suite(node.body, inner)
+        for decorator in node.decorators if found.module.is_test else ():
+            if External(PARAMETRIZE) in self.evaluate(decorator.decorator, env):
+                tests = [test for values in found.bindings.values() for test in routines(values)]
+                self.parametrize(decorator.decorator, tests, env)
         if any(path.startswith("flask.views.") for path in found.external_bases()):
             self._is_view(found, node, env)
         self.bind(env, node.name.value, one(Type(found)))

@@ -14,6 +14,7 @@ from .generated import pin_beside_others, taken_by
 from .implicit import IMPLICIT
 from .libraries import may_wait
 from .nodes import dotted
+from .parametrized import PARAMETRIZE, parameters
 from .program import Function
 from .registration import (
     APP_COMMAND,
@@ -196,6 +197,8 @@ class Handing(Doubles):
                 elif value.path == "functools.wraps()" and isinstance(node.decorator, cst.Call):
                     for arg in node.decorator.args[:1]:
                         self.store(values, "__wrapped__", self.evaluate(arg.value, env))
+                elif value.path == PARAMETRIZE:
+                    self.parametrize(node.decorator, targets, env)
                 elif value.path == "flask.utils.run_sync":
                     self.program.in_threads |= targets
                 elif value.path == "flask.stream_with_context":
@@ -210,6 +213,15 @@ class Handing(Doubles):
             elif isinstance(value, Instance):
                 self._foreign_decorator(value.kind, targets, node)
         return result or values
+
+    def parametrize(
+        self, node: cst.BaseExpression, functions: Iterable[Function], env: Environment
+    ) -> None:
+        """Bind what pytest passes to tests for each of their parameters."""
+        for name, values in parameters(node, lambda given: self.evaluate(given, env)).items():
+            for function in functions:
+                if name in function.names:
+                    self.changed |= function.bind(name, values)
 
     def _adds_to_generic(
         self, node: cst.Decorator, targets: Iterable[Function], env: Environment
