@@ -12,6 +12,7 @@ from .narrowing import decorated_at_once, opened_for, passes_on
 from .program import Class, Function, Program, Scope
 from .records import Records
 from .registration import (
+    ENTERING,
     TEMPLATE,
     is_of_error_handlers,
     is_transparent,
@@ -74,16 +75,11 @@ _AWAITING_OURS = tuple(
 _NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
 """Calls that give all names of a module, or of an object."""
 _SAME_AS_ARGUMENT = {
-    "builtins.enumerate",
-    "builtins.filter",
-    "builtins.frozenset",
-    "builtins.iter",
-    "builtins.list",
-    "builtins.reversed",
-    "builtins.set",
-    "builtins.sorted",
-    "builtins.tuple",
-}
+    f"builtins.{name}"
+    for name in (
+        "enumerate", "filter", "frozenset", "iter", "list", "reversed", "set", "sorted", "tuple",
+    )
+}  # fmt: skip
 
 
 class Calls(Records):
@@ -254,6 +250,8 @@ class Calls(Records):
             return self.expected(arguments)
         if path.endswith("()"):
             return everything or NOTHING
+        if path.endswith(ENTERING) and given:
+            return self.entered(given[0])
         if path == "functools.update_wrapper" and len(given) > 1:
             self.store(given[0], "__wrapped__", given[1])
             return given[0]

@@ -252,6 +252,19 @@ class Handing(Doubles):
             return set()
         return {*self.methods(value.of, "__enter__"), *self.methods(value.of, "__exit__")}
 
+    def entered(self, values: Values) -> Values:
+        """What `with` gives of context managers."""
+        found: Values = NOTHING
+        for value in values:
+            if isinstance(value, Generated):
+                found |= value.function.yields
+            elif isinstance(value, Object):
+                for method in self.methods(value.of, "__enter__"):
+                    found |= method.returns
+            else:
+                found |= one(value)
+        return found
+
     def _around(self, node: cst.Decorator, targets: set[Function], around: set[Function]) -> None:
         """A context manager decorates functions: each of their calls enters it."""
         for function in around:

@@ -269,7 +269,7 @@ class Evaluation(Definitions):
                         entering = self.site(node, env, "call")
                         entering.functions.update(self.methods(value.of, name))
             if item.asname is not None:
-                self.assign(item.asname.name, self._entered(values), env)
+                self.assign(item.asname.name, self.entered(values), env)
         self.suite(node.body, env)
         env.block = before
 
@@ -282,18 +282,6 @@ class Evaluation(Definitions):
     @property
     def _blocks(self) -> dict[cst.With, Block]:
         return self.program.blocks
-
-    def _entered(self, values: Values) -> Values:
-        found: Values = NOTHING
-        for value in values:
-            if isinstance(value, Generated):
-                found |= value.function.yields
-            elif isinstance(value, Object):
-                for method in self.methods(value.of, "__enter__"):
-                    found |= method.returns
-            else:
-                found |= one(value)
-        return found
 
     def _small(self, node: cst.CSTNode, env: Environment) -> None:
         if isinstance(node, cst.Assign):
