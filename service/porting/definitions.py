@@ -38,6 +38,8 @@ from .values import (
 
 _VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "trace", "dispatch_request")
 
+_ANYTHING = {"typing.Any", "typing_extensions.Any", "typing.Callable", "collections.abc.Callable"}
+"""Annotations that promise no class."""
 _TEST_METHODS = ("setUp", "tearDown", "setUpClass", "tearDownClass", "setup_method")
 
 
@@ -70,7 +72,7 @@ class Definitions(Calls):
         for value in self.evaluate(annotation, env):
             if isinstance(value, Type):
                 found |= one(Object(value.of))
-            elif isinstance(value, External) and value.path.rpartition(".")[2][:1].isupper():
+            elif isinstance(value, External) and _is_class(value.path):
                 found |= one(Instance(value.path))
         return found
 
@@ -204,3 +206,7 @@ class Definitions(Calls):
             else:
                 values = types.external(f"{name}.{wanted}")
             self.bind(env, bound, values)
+
+
+def _is_class(path: str) -> bool:
+    return path.rpartition(".")[2][:1].isupper() and path not in _ANYTHING
