@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import libcst as cst
 
+from . import flask_types as types
 from .awaitables import AWAITABLE
 from .doubles import Arguments, Doubles
 from .environment import Environment
@@ -54,6 +55,10 @@ _TAKING_GENERATORS = {
     "flask.stream_with_context",
 }
 _SIGNALS = "blinker."
+_WSGI_SERVERS = (
+    *("bjoern.", "cheroot.", "eventlet.wsgi", "gevent.pywsgi", "pytest_localserver.", "waitress."),
+    *("werkzeug.serving.", "wsgiref."),
+)
 _ASKING = {"builtins.isinstance", "builtins.print", "builtins.repr", "builtins.type"}
 
 
@@ -75,6 +80,8 @@ class Handing(Doubles):
             return
         self._hand_over(site, arguments)
         for _, values in arguments:
+            if path.startswith(_WSGI_SERVERS) and any(map(_is_app, values)):
+                site.paths.add(f"{types.APP}.__call__")
             for function in routines(values):
                 site.escaping.add(function)
                 what = path.removeprefix("builtins.").removeprefix("?.") or "unknown code"
@@ -296,3 +303,8 @@ class Handing(Doubles):
                 continue
             what = path.removesuffix("()").removesuffix(".?")
             target.pins.setdefault(f"{what} decorates it, which may not await it", node)
+
+
+def _is_app(value: Value) -> bool:
+    of = value.of.external_bases() if isinstance(value, Object) else ()
+    return value == Instance(types.APP) or types.APP in of
