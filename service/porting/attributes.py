@@ -205,6 +205,8 @@ class Attributes(Instances):
 
     def _inherited(self, of: Class, name: str) -> Values:
         found: Values = NOTHING
+        if of.module.is_test:
+            found |= self.program.stored.get((types.TESTED, name), NOTHING)
         for base in of.external_bases():
             found |= self._of_instance(base, name)
         return found

@@ -13,6 +13,7 @@ from .narrowing import decorated_at_once, opened_for, passes_on
 from .program import Class, Function, Program, Scope
 from .records import Records
 from .registration import (
+    ENTERING,
     TEMPLATE,
     is_of_error_handlers,
     is_transparent,
@@ -74,6 +75,7 @@ _AWAITING_OURS = tuple(
 )
 _APP_FACTORY = "create_app"
 """How a group of commands is given what makes the app, which is no command."""
+_MAKING = ("functools.", "pytest.mark.")
 _NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
 """Calls that give all names of a module, or of an object."""
 
@@ -250,6 +252,8 @@ class Calls(Records):
             return self.expected(arguments)
         if path.endswith("()"):
             return everything or NOTHING
+        if path.endswith(ENTERING) and given:
+            return self.entered(given[0])
         if path == "functools.update_wrapper" and len(given) > 1:
             self.store(given[0], "__wrapped__", given[1])
             return given[0]
@@ -258,7 +262,7 @@ class Calls(Records):
                 self._stream(everything)
                 return everything
             options = path.startswith("click.") and all(how for how, _ in arguments)
-            if not routines(everything) or options or path.startswith("functools."):
+            if not routines(everything) or options or path.startswith(_MAKING):
                 return one(External(f"{path}()"))
             return everything
         if path in SAME_AS_ARGUMENT:

@@ -128,7 +128,8 @@ class Colours:
     def is_mixed(self, site: Site) -> bool:
         """Whether a call may reach coroutine functions and plain ones."""
         kinds = {self.is_async(function) for function in site.functions}
-        return site.role == "call" and len(kinds) > 1 and not site.where.module.is_test
+        told_apart = site.where.module.is_test and not site.through_parameter
+        return site.role == "call" and len(kinds) > 1 and not told_apart
 
     def waits(self, site: Site) -> str | None:
         """Why a call at this site may block, if it may."""

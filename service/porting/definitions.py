@@ -11,6 +11,7 @@ from . import flask_types as types
 from .calls import Calls
 from .environment import Environment
 from .nodes import dotted
+from .parametrized import PARAMETRIZE
 from .program import Class, Function, Module, Program
 from .registration import (
     CONTEXT_MANAGER,
@@ -37,6 +38,8 @@ from .values import (
 
 _VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "trace", "dispatch_request")
 
+_ANYTHING = {"typing.Any", "typing_extensions.Any", "typing.Callable", "collections.abc.Callable"}
+"""Annotations that promise no class."""
 _TEST_METHODS = ("setUp", "tearDown", "setUpClass", "tearDownClass", "setup_method")
 
 
@@ -69,7 +72,7 @@ class Definitions(Calls):
         for value in self.evaluate(annotation, env):
             if isinstance(value, Type):
                 found |= one(Object(value.of))
-            elif isinstance(value, External) and value.path.rpartition(".")[2][:1].isupper():
+            elif isinstance(value, External) and _is_class(value.path):
                 found |= one(Instance(value.path))
         return found
 
@@ -92,6 +95,9 @@ class Definitions(Calls):
         is_setup = owner is not None and function.name in _TEST_METHODS
         if function.name.startswith("test") or is_setup:
             function.roles.add(TEST)
+        if function.name in {"setup_module", "teardown_module"}:
+            for param in function.names[:1]:
+                function.bind(param, one(ModuleValue(function.module)))
 
     def define(self, node: cst.FunctionDef, env: Environment) -> None:
         function = self.function(node, env)
@@ -140,6 +146,10 @@ class Definitions(Calls):
                     found.factories |= {*self.methods(value.of, "__call__")}
         inner = Environment(found, env.where, block=env.block)
         self.suite(node.body, inner)
+        for decorator in node.decorators if found.module.is_test else ():
+            if External(PARAMETRIZE) in self.evaluate(decorator.decorator, env):
+                tests = [test for values in found.bindings.values() for test in routines(values)]
+                self.parametrize(decorator.decorator, tests, env)
         if any(path.startswith("flask.views.") for path in found.external_bases()):
             self._is_view(found, node, env)
         self.bind(env, node.name.value, one(Type(found)))
@@ -196,3 +206,7 @@ class Definitions(Calls):
             else:
                 values = types.external(f"{name}.{wanted}")
             self.bind(env, bound, values)
+
+
+def _is_class(path: str) -> bool:
+    return path.rpartition(".")[2][:1].isupper() and path not in _ANYTHING

@@ -35,6 +35,8 @@ _CLIENT = "flask.testing.FlaskClient"
 _RESPONSE = "flask.Response"
 REQUEST = "flask.Request"
 _RUNNER = "flask.testing.FlaskCliRunner"
+TESTED = "pytest.Class"
+"""A class of tests, and an object of it, as fixtures see it."""
 PROXY = "werkzeug.local.LocalProxy"
 THREAD_LOCAL = "threading.local"
 _VIEWS, _VIEW = f"{APP}.view_functions", External("flask.async_function")
@@ -56,11 +58,15 @@ RETURNED = {
     **{f"{of}._get_current_object": of for of in (APP, "flask.g", REQUEST, "flask.session")},
     f"{APP}.config.get": "builtins.?",
     f"{APP}.app_context": "flask.ctx.AppContext",
+    f"{APP}.dispatch_request": _RESPONSE,
     f"{APP}.ensure_async": "flask.async_function",
     f"{APP}.finalize_request": _RESPONSE,
     f"{APP}.full_dispatch_request": _RESPONSE,
+    f"{APP}.handle_exception": _RESPONSE,
+    f"{APP}.handle_user_exception": _RESPONSE,
     f"{APP}.make_default_options_response": _RESPONSE,
     f"{APP}.make_response": _RESPONSE,
+    f"{APP}.preprocess_request": _RESPONSE,
     f"{APP}.process_response": _RESPONSE,
     f"{APP}.request_context": "flask.ctx.RequestContext",
     f"{APP}.response_class": _RESPONSE,
@@ -109,6 +115,8 @@ ATTRIBUTES = {
     "flask.ctx.AppContext.app": APP,
     "flask.ctx.RequestContext.request": REQUEST,
     "flask.testing.FlaskCliRunner.app": APP,
+    "pytest.FixtureRequest.cls": TESTED,
+    "pytest.FixtureRequest.instance": TESTED,
 }
 """The class of what an attribute holds."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import libcst as cst
 
+from . import flask_types as types
 from .awaitables import AWAITABLE
 from .doubles import Arguments, Doubles
 from .environment import Environment
@@ -14,6 +15,7 @@ from .generated import pin_beside_others, taken_by
 from .implicit import IMPLICIT
 from .libraries import may_wait
 from .nodes import dotted
+from .parametrized import PARAMETRIZE, parameters
 from .program import Function
 from .registration import (
     APP_COMMAND,
@@ -53,6 +55,10 @@ _TAKING_GENERATORS = {
     "flask.stream_with_context",
 }
 _SIGNALS = "blinker."
+_WSGI_SERVERS = (
+    *("bjoern.", "cheroot.", "eventlet.wsgi", "gevent.pywsgi", "pytest_localserver.", "waitress."),
+    *("werkzeug.serving.", "wsgiref."),
+)
 _ASKING = {"builtins.isinstance", "builtins.print", "builtins.repr", "builtins.type"}
 
 
@@ -74,6 +80,8 @@ class Handing(Doubles):
             return
         self._hand_over(site, arguments)
         for _, values in arguments:
+            if path.startswith(_WSGI_SERVERS) and any(map(_is_app, values)):
+                site.paths.add(f"{types.APP}.__call__")
             for function in routines(values):
                 site.escaping.add(function)
                 what = path.removeprefix("builtins.").removeprefix("?.") or "unknown code"
@@ -203,6 +211,8 @@ class Handing(Doubles):
                 elif value.path == "functools.wraps()" and isinstance(node.decorator, cst.Call):
                     for arg in node.decorator.args[:1]:
                         self.store(values, "__wrapped__", self.evaluate(arg.value, env))
+                elif value.path == PARAMETRIZE:
+                    self.parametrize(node.decorator, targets, env)
                 elif value.path == "flask.utils.run_sync":
                     self.program.in_threads |= targets
                 elif value.path == "flask.stream_with_context":
@@ -217,6 +227,15 @@ class Handing(Doubles):
             elif isinstance(value, Instance):
                 self._foreign_decorator(value.kind, targets, node)
         return result or values
+
+    def parametrize(
+        self, node: cst.BaseExpression, functions: Iterable[Function], env: Environment
+    ) -> None:
+        """Bind what pytest passes to tests for each of their parameters."""
+        for name, values in parameters(node, lambda given: self.evaluate(given, env)).items():
+            for function in functions:
+                if name in function.names:
+                    self.changed |= function.bind(name, values)
 
     def _adds_to_generic(
         self, node: cst.Decorator, targets: Iterable[Function], env: Environment
@@ -246,6 +265,19 @@ class Handing(Doubles):
         if not isinstance(value, Object) or [*self.methods(value.of, "__call__")]:
             return set()
         return {*self.methods(value.of, "__enter__"), *self.methods(value.of, "__exit__")}
+
+    def entered(self, values: Values) -> Values:
+        """What `with` gives of context managers."""
+        found: Values = NOTHING
+        for value in values:
+            if isinstance(value, Generated):
+                found |= value.function.yields
+            elif isinstance(value, Object):
+                for method in self.methods(value.of, "__enter__"):
+                    found |= method.returns
+            else:
+                found |= one(value)
+        return found
 
     def _around(self, node: cst.Decorator, targets: set[Function], around: set[Function]) -> None:
         """A context manager decorates functions: each of their calls enters it."""
@@ -278,3 +310,8 @@ class Handing(Doubles):
                 continue
             what = path.removesuffix("()").removesuffix(".?")
             target.pins.setdefault(f"{what} decorates it, which may not await it", node)
+
+
+def _is_app(value: Value) -> bool:
+    of = value.of.external_bases() if isinstance(value, Object) else ()
+    return value == Instance(types.APP) or types.APP in of

@@ -18,6 +18,7 @@ from .program import Function, Module
 from .query_edits import UNDERSTOOD_ROWS
 from .shown import of_drivers, read_from_g
 from .sites import Site
+from .values import External
 
 _RAISING = m.IndentedBlock(body=[m.SimpleStatementLine(body=[m.Raise(exc=None)])])
 
@@ -106,6 +107,8 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
         for name in sorted(patched):
             if _is_patched(idiom, name):
                 _refuse(kept, f"tests put something else in the place of {name}", site)
+        for path in sorted(site.paths & _replaced(idiom)):
+            _refuse(kept, f"tests put something else in the place of {path}", site)
 
 
 def _by_mention(idiom: Idiom, function: Function) -> None:
@@ -173,6 +176,12 @@ def _is_patched(idiom: Idiom, name: str) -> bool:
         module.is_test and name in module.source and patching.search(module.source)
         for module in idiom.program.modules.values()
     )
+
+
+def _replaced(idiom: Idiom) -> set[str]:
+    """What tests put something in the place of that is not of the project."""
+    targets = (double.target for double in idiom.program.doubles.values())
+    return {value.path for target in targets for value in target if isinstance(value, External)}
 
 
 def _by_use(idiom: Idiom, site: Site) -> None:

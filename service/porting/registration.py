@@ -95,6 +95,8 @@ _SIGNALS = (
     "request_tearing_down",
     "template_rendered",
 )
+ENTERING = (".enter_context", ".enterContext")
+"""Methods that enter a context manager, of a stack of them or of a test."""
 PROPERTIES = ("builtins.property", "functools.cached_property", "werkzeug.utils.cached_property")
 
 

@@ -117,7 +117,8 @@ class Evaluation(Definitions):
             for fixture in self.program.fixtures.get(name, []):
                 if fixture is not function:
                     found |= fixture.returns | fixture.yields
-            kind = types.PYTEST_FIXTURES.get(name)
+            asked_for = FIXTURE in function.roles and name == "request"
+            kind = "pytest.FixtureRequest" if asked_for else types.PYTEST_FIXTURES.get(name)
             if kind and not found:
                 found |= one(Instance(kind))
         if not found and owner is not None and name in function.names:
@@ -268,7 +269,7 @@ class Evaluation(Definitions):
                         entering = self.site(node, env, "call")
                         entering.functions.update(self.methods(value.of, name))
             if item.asname is not None:
-                self.assign(item.asname.name, self._entered(values), env)
+                self.assign(item.asname.name, self.entered(values), env)
         self.suite(node.body, env)
         env.block = before
 
@@ -281,18 +282,6 @@ class Evaluation(Definitions):
     @property
     def _blocks(self) -> dict[cst.With, Block]:
         return self.program.blocks
-
-    def _entered(self, values: Values) -> Values:
-        found: Values = NOTHING
-        for value in values:
-            if isinstance(value, Generated):
-                found |= value.function.yields
-            elif isinstance(value, Object):
-                for method in self.methods(value.of, "__enter__"):
-                    found |= method.returns
-            else:
-                found |= one(value)
-        return found
 
     def _small(self, node: cst.CSTNode, env: Environment) -> None:
         if isinstance(node, cst.Assign):

@@ -8,9 +8,9 @@ The responses are Quart's.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar, Token
-from http.cookiejar import Cookie
 from importlib.metadata import version
 from inspect import isawaitable
 from typing import Any, TypeVar, cast
@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 from quart import Quart, Response
 from quart.ctx import AppContext, RequestContext
 from quart.globals import _cv_app, _cv_request
+from quart.sessions import SessionMixin
 from quart.signals import got_request_exception, request_started
 from quart.testing import QuartClient
 from werkzeug.datastructures import Headers
 
-from .request_contexts import Sent
+from .request_contexts import Sent, request_context
 from .runtime import run_apart
 
 T = TypeVar("T")
@@ -66,10 +67,7 @@ class PortedClient(QuartClient):
 
     async def _send(self, sent: Sent) -> Response:
         self._forget()
-        if self.cookie_jar is not None:
-            cookies = [f"{cookie.name}={cookie.value}" for cookie in self._cookies(sent)]
-            if cookies:
-                sent.headers.add("Cookie", "; ".join(cookies))
+        self._add_cookies(sent.headers, sent)
         met: list[tuple[RequestContext, AppContext]] = []
         raised: list[Exception] = []
 
@@ -95,10 +93,40 @@ class PortedClient(QuartClient):
                 self._keep(*met[-1])
         if raised and self._propagates():
             raise raised[-1]
+        if sent.method == "HEAD" or response.status_code in {204, 304}:
+            response.response = response.data_body_class(b"")  # and the headers as they are
         if self.cookie_jar is not None:
             self._take_cookies(response, sent)
         response.request = sent  # type: ignore[attr-defined]
         return response
+
+    @asynccontextmanager
+    async def session_transaction(self, *args: Any, **kwargs: Any) -> AsyncIterator[SessionMixin]:
+        """The session, to be read and changed; the arguments are those of Flask's.
+
+        Raises:
+            TypeError: the client keeps no cookies.
+            RuntimeError: the app opens no session.
+        """
+        if self.cookie_jar is None:
+            raise TypeError("cookies are disabled: create a client with use_cookies=True")
+        app, interface, around = self.app, self.app.session_interface, _cv_request.get(None)
+        sent = Sent(app, *args, **kwargs)
+        headers = Headers(kwargs.pop("headers", None))
+        self._add_cookies(headers, sent)
+        async with request_context(app, *args, headers=headers, **kwargs) as context:
+            session = await app.ensure_async(interface.open_session)(app, context.request)
+            if session is None:
+                raise RuntimeError("the app opened no session: is there a secret key?")
+            token = cast(Any, _cv_request).set(around)
+            try:
+                yield session
+            finally:
+                _cv_request.reset(token)
+            response = app.response_class(b"")
+            if not interface.is_null_session(session):
+                await app.ensure_async(interface.save_session)(app, session, response)
+                self._take_cookies(response, sent)
 
     def _propagates(self) -> bool:
         propagates = self.app.config["PROPAGATE_EXCEPTIONS"]
@@ -119,9 +147,17 @@ class PortedClient(QuartClient):
                     before = token.old_value
                     variable.set(None if before is Token.MISSING else before)
 
-    async def __aexit__(self, *error: Any) -> None:
+    def __enter__(self) -> PortedClient:
+        """The same as `async with`, for an `ExitStack`."""
+        self.preserve_context = True
+        return self
+
+    def __exit__(self, *error: Any) -> None:
         self.preserve_context = False
         self._forget()
+
+    async def __aexit__(self, *error: Any) -> None:
+        self.__exit__(*error)
 
     def set_cookie(  # type: ignore[override]
         self, key: str, value: str = "", *, domain: str = "localhost", **options: Any
@@ -143,8 +179,10 @@ class PortedClient(QuartClient):
                 return cookie
         return None
 
-    def _cookies(self, sent: Sent) -> list[Cookie]:
-        return [cookie for cookie in self.cookie_jar or () if sent.path.startswith(cookie.path)]
+    def _add_cookies(self, headers: Headers, sent: Sent) -> None:
+        meant = [cookie for cookie in self.cookie_jar or () if sent.path.startswith(cookie.path)]
+        if meant:
+            headers.add("Cookie", "; ".join(f"{cookie.name}={cookie.value}" for cookie in meant))
 
     def _take_cookies(self, response: Response, sent: Sent) -> None:
         from urllib.request import Request

@@ -11,7 +11,15 @@ from .nodes import outline, text_of
 from .program import Function, Program
 from .sites import Site
 
-_UNITTEST_SYNC = {"setUpClass", "tearDownClass", "setup_method", "teardown_method", "setup_class"}
+_AROUND_TESTS = {
+    *(f"{when}{of}" for when in ("setUp", "tearDown") for of in ("Class", "Module")),
+    *(
+        f"{when}_{of}"
+        for when in ("setup", "teardown")
+        for of in ("class", "function", "method", "module")
+    ),
+}
+"""What unittest and pytest call before and after tests, and await nothing of."""
 
 SERVES = "app.run has an event loop of its own"
 
@@ -45,8 +53,13 @@ def pin_what_is_called_plainly(program: Program) -> None:
     for function in program.functions.values():
         if makes_app(function):
             function.pins.setdefault("an app factory is called without await", function.node)
-        if function.name in _UNITTEST_SYNC and function.module.is_test:
+        if function.module.is_test and _is_called_around_tests(function):
             function.pins.setdefault(f"{function.name} cannot be async", function.node)
+
+
+def _is_called_around_tests(function: Function) -> bool:
+    is_hook = function.name.startswith("pytest_") and not function.roles
+    return function.name in _AROUND_TESTS or is_hook
 
 
 def is_awaited(function: Function) -> bool:

@@ -144,6 +144,44 @@ def test_each_route_counts_once_whatever_decorates_it(tmp_path: Path) -> None:
     assert (routes.ported, routes.left_sync, routes.by_hand) == (3, 0, 0)
 
 
+def test_a_route_that_calls_a_macro_needs_a_hand(tmp_path: Path) -> None:
+    case = CASES["macros_of_templates"]
+    routes = port(project(tmp_path, case.before)).report.routes
+    assert (routes.ported, routes.left_sync, routes.by_hand) == (0, 0, 1)
+
+
+def test_a_route_whose_template_may_use_what_needs_a_hand_needs_one(tmp_path: Path) -> None:
+    source = """import time
+
+from flask import Flask, render_template_string
+
+app = Flask(__name__)
+
+
+class Settings:
+    def __getitem__(self, key):
+        time.sleep(1)
+        return key
+
+
+@app.context_processor
+def inject():
+    return {"settings": Settings()}
+
+
+@app.get("/")
+def index():
+    return render_template_string("{{ settings['x'] }}")
+
+
+@app.get("/plain")
+def plain():
+    return "plain"
+"""
+    routes = port(project(tmp_path, {"app.py": source})).report.routes
+    assert (routes.ported, routes.left_sync, routes.by_hand) == (1, 0, 1)
+
+
 def test_a_route_within_a_wrapper_that_stays_in_a_thread_is_left_sync(tmp_path: Path) -> None:
     case = CASES["decorators_that_stay_plain"]
     routes = port(project(tmp_path, case.before)).report.routes

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from contextvars import copy_context
 from typing import Any
 
 import flask
 import pytest
-from quart import Quart, Response, g, has_app_context, request
+from quart import Quart, Response, g, has_app_context, request, session
+from quart.sessions import SecureCookieSession, SessionInterface
 
 from service.porting.testing import PortedClient
 
@@ -109,3 +111,51 @@ async def test_a_response_has_the_headers_that_were_sent_and_no_others() -> None
 
     response = await PortedClient(app).get("/none")
     assert (response.status_code, list(response.headers)) == (304, [])
+
+
+@pytest.mark.parametrize(("method", "path"), [("HEAD", "/who"), ("GET", "/gone")])
+async def test_what_has_no_body_has_none_for_the_client_either(method: str, path: str) -> None:
+    def answers(app: Any) -> Any:
+        app.add_url_rule("/who", "who", lambda: "nobody")
+        app.add_url_rule("/gone", "gone", lambda: ("gone", 204))
+        return app
+
+    expected = answers(flask.Flask("flask")).test_client().open(path, method=method)
+    response = await PortedClient(answers(Quart("ported"))).open(path, method=method)
+    assert (await response.get_data(), expected.data) == (b"", b"")
+    if method == "HEAD":
+        assert response.content_length == expected.content_length == len("nobody")
+
+
+class InMemory(SessionInterface):
+    """Sessions that are kept here, by plain functions as under Flask."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, Any]] = {}
+
+    def open_session(self, app: Any, request: Any) -> Any:
+        return SecureCookieSession(self.kept.get(request.cookies.get("sid"), {}))
+
+    def save_session(self, app: Any, session: Any, response: Any) -> None:  # type: ignore[override]
+        self.kept["1"] = dict(session)
+        response.set_cookie("sid", "1")
+
+
+async def test_a_session_of_plain_functions_is_read_and_changed() -> None:
+    app = Quart("ported")
+    app.session_interface = InMemory()  # type: ignore[assignment]
+    app.add_url_rule("/", "who", lambda: {"name": session.get("name")})
+    client = PortedClient(app)
+    async with client.session_transaction("/", headers={"X-User": "ada"}) as changed:
+        changed["name"] = "bob"
+    assert await (await client.get("/")).get_json() == {"name": "bob"}
+    async with client.session_transaction() as read:
+        assert read["name"] == "bob"
+
+
+async def test_a_client_is_entered_by_a_stack_as_well() -> None:
+    with ExitStack() as stack:
+        client = stack.enter_context(PortedClient(make_app()))
+        await client.get("/who", headers={"X-User": "ada"})
+        assert g.user == "ada"
+    assert not has_app_context()

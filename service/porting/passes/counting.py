@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.implicit import IMPLICIT
+from service.porting.implicit import IMPLICIT, is_special
 from service.porting.nodes import text_of
 from service.porting.plan import Plan
 from service.porting.program import Function, Scope
@@ -80,6 +80,7 @@ def _called_by_templates(plan: Plan) -> dict[Site, set[Function]]:
             continue
         names = _names(function)
         unnamed = function not in given and names.isdisjoint(plan.program.templates.words)
+        unnamed |= is_special(function.name)
         for site in words:
             if unnamed or not names.isdisjoint(words[site]):
                 called[site].add(function)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import libcst as cst
+import libcst.matchers as m
 
+from service.porting.nodes import text_of
 from service.porting.plan import Plan
 from service.porting.sites import Site
 
 from .awaiting import waited_for
 
+_LOGGED = re.compile(r"Exception on [/%]")
+_LOGS = "Quart logs `Exception on request GET /path`, where Flask has `Exception on /path [GET]`"
 _REASON = "what it is given to call is awaited now: call it in the block of a `with`"
 
 
 def rewrite_expectations(plan: Plan) -> None:
-    """Make out the edits for errors that are expected of functions which are awaited now."""
+    """Make out the edits for errors that are expected of what is awaited now; tell of logs."""
     for given, (site, position) in plan.program.given.items():
         inner = plan.program.sites.get((given, "call"))
         if inner is None or not plan.colours.needs(inner):
@@ -28,6 +33,11 @@ def rewrite_expectations(plan: Plan) -> None:
             plan.hand(site.where, site.node, _REASON)
             continue
         plan.edits(site.where.module).change(line, _block(plan, inner, position))
+    for module in plan.program.modules.values():
+        if module.is_test and _LOGGED.search(module.source):
+            for text in m.findall(module.tree, m.SimpleString()):
+                if _LOGGED.match(text_of(text) or ""):
+                    plan.hand(module, text, _LOGS)
 
 
 def _block(plan: Plan, inner: Site, position: int) -> Callable[[cst.SimpleStatementLine], cst.With]:

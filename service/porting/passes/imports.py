@@ -27,9 +27,8 @@ _OURS = {
     **_SENDING,
 }
 """What ported code imports from here."""
-_NOT_AS_THEY_WERE = {
-    "get_template_attribute": "Quart's templates have no module: call the macro in a template",
-}
+_MACRO = "get_template_attribute"
+_NO_MACRO = f"{_MACRO}: Quart's templates have no module: call the macro in a template"
 
 
 def rewrite_imports(plan: Plan) -> None:
@@ -39,6 +38,9 @@ def rewrite_imports(plan: Plan) -> None:
         ours = set(_OURS) if module in plain else set(_OURS) - {STREAM}
         finder = _Imports(plan, module, plan.edits(module), ours)
         module.tree.visit(finder)
+    for site in plan.sites("call"):
+        if f"flask.{_MACRO}" in site.paths:
+            plan.hand(site.where, site.node, _NO_MACRO)
 
 
 class _Imports(cst.CSTVisitor):
@@ -93,8 +95,6 @@ class _Imports(cst.CSTVisitor):
             else:
                 kept.append(alias)
                 self.plan.hand(self.module, node, f"Quart has no {new}.{wanted}")
-            if name in _NOT_AS_THEY_WERE:
-                self.plan.hand(self.module, node, f"{name}: {_NOT_AS_THEY_WERE[name]}")
             if alias.asname is None and wanted != name:
                 self.edits.renamed[name] = _OURS[name][1] if name in _OURS else wanted
         for alias in ours:

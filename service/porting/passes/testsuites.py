@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import libcst as cst
 
+from service.porting.colouring import ENTERED_HERE
+from service.porting.flask_types import returned
 from service.porting.nodes import called, dotted, with_keyword
 from service.porting.plan import REQUEST_CONTEXTS, TESTING, Plan
+from service.porting.registration import ENTERING
+from service.porting.values import Instance
 
 _QUART_TAKES = {"path", "method", "headers", "json", "auth", "scheme", "root_path", "subdomain"}
+
+_ENTERED = "Quart has it entered with `async with`: use an AsyncExitStack"
 
 
 def rewrite_testsuites(plan: Plan) -> None:
@@ -26,6 +32,8 @@ def rewrite_testsuites(plan: Plan) -> None:
         elif "flask.Flask.test_request_context" in site.paths and _flask_only(node):
             context = edits.need(REQUEST_CONTEXTS, "request_context")
             edits.change(node, _of_app(context))
+        elif any(path.endswith(ENTERING) for path in site.paths) and _is_context(plan, node.args):
+            plan.hand(site.where, node, _ENTERED)
     for site in plan.sites("with"):
         if "flask.Response" in site.paths and isinstance(site.node, cst.WithItem):
             edits = plan.edits(site.where.module)
@@ -35,6 +43,15 @@ def rewrite_testsuites(plan: Plan) -> None:
         if "flask.Response.text" in site.paths and isinstance(site.node, cst.Attribute):
             edits = plan.edits(site.where.module)
             edits.of_node[site.node].insert(0, _text)
+
+
+def _is_context(plan: Plan, args: Sequence[cst.Arg]) -> bool:
+    """Whether it is one of what Quart enters with `async with`, but for the client."""
+    made = plan.program.sites.get((args[0].value, "call")) if args else None
+    kinds = {kind for path in made.paths for kind in returned(path) or ()} if made else set()
+    return any(
+        Instance(entered) in kinds for entered in ENTERED_HERE - {"flask.testing.FlaskClient"}
+    )
 
 
 def _held(nullcontext: str) -> Callable[[cst.WithItem], cst.WithItem]:

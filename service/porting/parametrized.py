@@ -1,0 +1,51 @@
+"""Tests that pytest calls once for each of some parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import libcst as cst
+
+from .nodes import text_of
+from .values import DATA, NOTHING, Text, Values, items, one, place
+
+PARAMETRIZE = "pytest.mark.parametrize()"
+_ARGUMENTS = ("argnames", "argvalues")
+
+
+def parameters(
+    node: cst.BaseExpression, evaluate: Callable[[cst.BaseExpression], Values]
+) -> dict[str, Values]:
+    """What each parameter that a decorator names may be."""
+    args = node.args if isinstance(node, cst.Call) else ()
+    given = {
+        arg.keyword.value if arg.keyword else name: arg.value
+        for arg, name in zip(args, _ARGUMENTS, strict=False)
+    }
+    if not given.keys() >= set(_ARGUMENTS):
+        return {}
+    written = given["argnames"]
+    parts = (
+        [element.value for element in written.elements]
+        if isinstance(written, cst.Tuple | cst.List)
+        else [written]
+    )
+    names = [name.strip() for part in parts for name in (text_of(part) or "").split(",")]
+    passed = items(evaluate(given["argvalues"]))
+    if len(names) == 1:
+        return {names[0]: _known(passed)}
+    return {name: _known(_at(passed, number)) for number, name in enumerate(names)}
+
+
+def _at(passed: Values, number: int) -> Values:
+    """What is at one place of each tuple; of `pytest.param`, anything that it is given."""
+    found: Values = NOTHING
+    for value in passed:
+        at = place(value, number)
+        found |= one(value) if at is None else at
+    return found
+
+
+def _known(values: Values) -> Values:
+    """Without texts and numbers: of those there may be many."""
+    return frozenset(value for value in values - DATA if not isinstance(value, Text))
