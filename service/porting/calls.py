@@ -60,16 +60,10 @@ _RENDERING = {
     *(f"{types.APPS_TEMPLATES}.Environment.{name}.update" for name in _OF_TEMPLATES),
 }
 _AWAITING = {
-    "asyncio.create_task",
-    "asyncio.ensure_future",
-    "asyncio.gather",
-    "asyncio.run",
-    "asyncio.?.create_task",
-    "asyncio.?.run_until_complete",
-    "asyncio.run_coroutine_threadsafe",
-    "asyncio.wait_for",
-    "anyio.run",
-}
+    "asyncio.create_task", "asyncio.ensure_future", "asyncio.gather", "asyncio.run",
+    "asyncio.?.create_task", "asyncio.?.run_until_complete", "asyncio.run_coroutine_threadsafe",
+    "asyncio.wait_for", "anyio.run",
+}  # fmt: skip
 _AWAITING_OURS = tuple(
     f"service.{of}" for of in ("connections.", "porting.runtime.run_", "porting.runtime.await_")
 )

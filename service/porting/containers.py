@@ -10,8 +10,8 @@ from . import drivers
 from . import flask_types as types
 from .environment import Environment
 from .generated import ENDLESS, pin_beside_others, pin_used
-from .implicit import Implicit, is_special
-from .program import Function, Module
+from .implicit import Implicit
+from .program import Function
 from .registration import TEMPLATE
 from .sites import Site
 from .values import (
@@ -22,7 +22,6 @@ from .values import (
     Instance,
     Many,
     Object,
-    Proxied,
     Row,
     Text,
     Value,
@@ -133,27 +132,6 @@ class Containers(Implicit):
             for value in values:
                 if isinstance(value, Instance) and drivers.iterated(value.kind):
                     site.gathers, site.gathered = value.kind, number
-
-    def called_by_templates(
-        self, values: Values, node: cst.CSTNode, where: Function | Module
-    ) -> set[Function]:
-        """The methods that templates call of objects that they are given there."""
-        self.program.shown[node] = where, values
-        return self._called_by_templates(values)
-
-    def _called_by_templates(self, values: Values) -> set[Function]:
-        found: set[Function] = set()
-        for value in values:
-            if isinstance(value, Object):
-                for each in value.of.lineage():
-                    special = {name for name in each.bindings if is_special(name)}
-                    for name in special | each.bindings.keys() & self.program.templates.words:
-                        found |= routines(each.bindings[name])
-            elif isinstance(value, Proxied):
-                self.program.read_by_templates.add(value.function)
-            elif isinstance(value, Many | Row):
-                found |= self._called_by_templates(items(one(value)))
-        return found
 
     def lose(self, values: Values, node: cst.CSTNode, env: Environment) -> None:
         """Note what goes where nobody follows it at all."""

@@ -9,9 +9,9 @@ import libcst as cst
 from .attributes import Attributes
 from .environment import Environment
 from .flask_types import THREAD_LOCAL
-from .program import Class, Function, Program
+from .program import Class, Function, Module, Program
 from .sites import Site
-from .values import Instance, Object, Proxied, Value, Values
+from .values import Instance, Many, Object, Proxied, Row, Value, Values, items, one, routines
 
 IMPLICIT = "implicit"
 """The role of a site where nothing is called in words."""
@@ -98,6 +98,27 @@ class Implicit(Attributes):
         for method in self.methods(value.of, name) if isinstance(value, Object) else ():
             for param in method.names[1:2]:
                 self.changed |= method.bind(param, given)
+
+    def called_by_templates(
+        self, values: Values, node: cst.CSTNode, where: Function | Module
+    ) -> set[Function]:
+        """The methods that templates call of objects that they are given there."""
+        self.program.shown[node] = where, values
+        return self._called_by_templates(values)
+
+    def _called_by_templates(self, values: Values) -> set[Function]:
+        found: set[Function] = set()
+        for value in values:
+            if isinstance(value, Object):
+                for each in value.of.lineage():
+                    special = {name for name in each.bindings if is_special(name)}
+                    for name in special | each.bindings.keys() & self.program.templates.words:
+                        found |= routines(each.bindings[name])
+            elif isinstance(value, Proxied):
+                self.program.read_by_templates.add(value.function)
+            elif isinstance(value, Many | Row):
+                found |= self._called_by_templates(items(one(value)))
+        return found
 
     def _calls(self, node: cst.CSTNode, env: Environment, functions: set[Function]) -> None:
         if functions:

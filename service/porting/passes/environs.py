@@ -1,4 +1,4 @@
-"""`request.environ`: an ASGI request has none, but most of what it held under other names."""
+"""`request.environ`: what it held has other names in Quart; for the rest, one is made up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _NAMED = {
     "wsgi.url_scheme": "scheme",
 }
 _HEADERS = {"CONTENT_TYPE": "Content-Type", "CONTENT_LENGTH": "Content-Length"}
-_REASON = "request.scope is what an ASGI request has for environ, with other keys: look at it"
+_BODY = "wsgi.input"
+_REASON = f"request.environ holds no {_BODY} here: read the body from the request"
+_TAKING_IT_APART = ("builtins.", "json.", "logging.", "pprint.", "werkzeug.wsgi.")
 
 
 def rewrite_environs(plan: Plan) -> None:
@@ -35,9 +37,14 @@ class _Environs(cst.CSTVisitor):
         super().__init__()
         self.plan = plan
         self.module = module
-        self.read: set[cst.Attribute] = set()
 
     def visit_Call(self, node: cst.Call) -> None:
+        site = self.plan.program.sites.get((node, "call"))
+        paths = site.paths if site is not None else set()
+        for arg in node.args:
+            given = isinstance(arg.value, cst.Attribute) and self._is_environ(arg.value)
+            if given and not (paths and all(path.startswith(_TAKING_IT_APART) for path in paths)):
+                self.plan.hand(self.module, arg.value, _REASON)
         method = node.func
         if not isinstance(method, cst.Attribute) or method.attr.value != "get" or not node.args:
             return
@@ -53,10 +60,6 @@ class _Environs(cst.CSTVisitor):
         if self._is_environ(environ):
             self._replace(node, environ, index.value, None, required=True)
 
-    def visit_Attribute(self, node: cst.Attribute) -> None:
-        if node not in self.read and self._is_environ(node):
-            self.plan.hand(self.module, node, _REASON)
-
     def _is_environ(self, node: cst.Attribute) -> bool:
         base = self.plan.program.values.get(node, frozenset())
         return node.attr.value == "environ" and Instance("flask.Request") in base
@@ -71,8 +74,9 @@ class _Environs(cst.CSTVisitor):
     ) -> None:
         edit = _reading(text_of(key) or "", environ.value, default, required)
         if edit is not None:
-            self.read.add(environ)
             self.plan.edits(self.module).change(node, edit)
+        elif text_of(key) == _BODY:
+            self.plan.hand(self.module, environ, _REASON)
 
 
 def _reading(
