@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from contextvars import copy_context
-from functools import wraps
+from functools import cached_property, wraps
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar
 
@@ -19,6 +19,8 @@ from quart.wrappers.response import DataBody
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from .environ import environ
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -29,9 +31,14 @@ _END: Any = object()
 
 
 class PortedRequest(Request):
-    """A request whose body is read, and refused, as Flask does it."""
+    """A request whose body is read, and refused, as Flask does it; with an environ."""
 
     _data: bytes | None = None
+
+    @cached_property
+    def environ(self) -> dict[str, Any]:
+        """What a WSGI server would have passed with it, without the body."""
+        return environ(self)
 
     async def get_data(
         self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False

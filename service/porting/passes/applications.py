@@ -28,7 +28,7 @@ from service.porting.templating import LAZY
 from service.porting.values import NOTHING, Instance
 
 from .entries import apps_made, names_read
-from .request_classes import has_request_class, inherits_from_another, reads_bodies
+from .request_classes import has_request_class, inherits_from_another, needs_ported_request
 
 _FLASK = "flask.Flask"
 _SESSION = Instance("flask.session")
@@ -167,7 +167,7 @@ def _connect(plan: Plan) -> None:
         edits.change(last, _followed_by(source))
         if inherits_from_another(plan):
             plan.note(site.where, node, f"let the app's request_class inherit {PORTED_REQUEST}")
-        elif reads_bodies(plan) and not has_request_class(plan):
+        elif needs_ported_request(plan) and not has_request_class(plan):
             request = edits.need(RUNNING, PORTED_REQUEST)
             edits.change(line, _followed_by([f"{target}.request_class = {request}"]))
         if plan.program.templates.filters & set(LAZY):

@@ -9,6 +9,7 @@ import libcst as cst
 from service.porting.nodes import text_of
 from service.porting.plan import Plan
 from service.porting.program import Module
+from service.porting.sites import Site
 from service.porting.values import Instance
 
 _NAMED = {
@@ -28,23 +29,42 @@ _TAKING_IT_APART = ("builtins.", "json.", "logging.", "pprint.", "werkzeug.wsgi.
 def rewrite_environs(plan: Plan) -> None:
     """Make out the edits for what is read from `request.environ`."""
     for module in plan.program.modules.values():
-        if ".environ" in module.source:
-            module.tree.visit(_Environs(plan, module))
+        found = _found(plan, module)
+        for node, edit in found.renamed.items():
+            plan.edits(module).change(node, edit)
+        for node in found.bodiless:
+            plan.hand(module, node, _REASON)
+
+
+def keeps_environ(plan: Plan) -> bool:
+    """Whether the app reads something in it that has no other name."""
+    modules = [module for module in plan.program.modules.values() if not module.is_test]
+    return any(_found(plan, module).kept for module in modules)
+
+
+def _found(plan: Plan, module: Module) -> _Environs:
+    environs = _Environs(plan)
+    if ".environ" in module.source:
+        module.tree.visit(environs)
+    return environs
 
 
 class _Environs(cst.CSTVisitor):
-    def __init__(self, plan: Plan, module: Module) -> None:
+    def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.plan = plan
-        self.module = module
+        self.renamed: dict[cst.CSTNode, Callable[[cst.CSTNode], cst.CSTNode]] = {}
+        self.bodiless: list[cst.CSTNode] = []
+        """Where the body may be looked for."""
+        self.kept: set[cst.CSTNode] = set()
+        self._read: set[cst.CSTNode] = set()
 
     def visit_Call(self, node: cst.Call) -> None:
         site = self.plan.program.sites.get((node, "call"))
-        paths = site.paths if site is not None else set()
         for arg in node.args:
             given = isinstance(arg.value, cst.Attribute) and self._is_environ(arg.value)
-            if given and not (paths and all(path.startswith(_TAKING_IT_APART) for path in paths)):
-                self.plan.hand(self.module, arg.value, _REASON)
+            if given and not _is_known(site):
+                self.bodiless.append(arg.value)
         method = node.func
         if not isinstance(method, cst.Attribute) or method.attr.value != "get" or not node.args:
             return
@@ -60,6 +80,10 @@ class _Environs(cst.CSTVisitor):
         if self._is_environ(environ):
             self._replace(node, environ, index.value, None, required=True)
 
+    def visit_Attribute(self, node: cst.Attribute) -> None:
+        if node not in self._read and self._is_environ(node):
+            self.kept.add(node)
+
     def _is_environ(self, node: cst.Attribute) -> bool:
         base = self.plan.program.values.get(node, frozenset())
         return node.attr.value == "environ" and Instance("flask.Request") in base
@@ -74,9 +98,17 @@ class _Environs(cst.CSTVisitor):
     ) -> None:
         edit = _reading(text_of(key) or "", environ.value, default, required)
         if edit is not None:
-            self.plan.edits(self.module).change(node, edit)
+            self.renamed[node] = edit
+            self._read.add(environ)
         elif text_of(key) == _BODY:
-            self.plan.hand(self.module, environ, _REASON)
+            self.bodiless.append(environ)
+
+
+def _is_known(site: Site | None) -> bool:
+    """Whether a call is of functions that are seen not to look for the body."""
+    if site is None or not (site.paths or site.functions):
+        return False
+    return all(path.startswith(_TAKING_IT_APART) for path in site.paths)
 
 
 def _reading(

@@ -8,6 +8,8 @@ from service.porting.plan import PORTED_REQUEST, RUNNING, Plan, paths
 from service.porting.program import Module
 from service.porting.values import NOTHING, Type
 
+from .environs import keeps_environ
+
 _BODIES = {f"{REQUEST}.{name}" for name in ("data", "files", "form", "get_data", "values")}
 _JSON = {f"{REQUEST}.{name}" for name in ("get_json", "json")}
 
@@ -29,9 +31,9 @@ def _meant(module: Module, name: str) -> set[str]:
     return {canonical(f"{path}.{rest}" if rest else path) for path in known}
 
 
-def reads_bodies(plan: Plan) -> bool:
-    """Whether the app reads what requests send."""
-    return any(
+def needs_ported_request(plan: Plan) -> bool:
+    """Whether the app reads what requests send, or the environ that WSGI gave them."""
+    return keeps_environ(plan) or any(
         site.paths & (_BODIES | _JSON) and not site.where.module.is_test
         for site in plan.program.sites.values()
     )
