@@ -33,8 +33,9 @@ def tell_of_settings(plan: Plan) -> None:
             plan.note(module, node, _SERVER_NAME)
         for node in _set(module, "TRUSTED_HOSTS")[:1]:
             plan.hand(module, node, _TRUSTED_HOSTS)
-        for target in m.findall(module.tree, _LIMITED)[:1]:
-            plan.note(module, target, _LESS)
+        if "max_content_length" in module.source:
+            for target in m.findall(module.tree, _LIMITED)[:1]:
+                plan.note(module, target, _LESS)
         for node in _set(module, "PREFERRED_URL_SCHEME")[:1]:
             if not _in_any(modules, "PREFER_SECURE_URLS"):
                 plan.hand(module, node, _SCHEME)

@@ -54,7 +54,9 @@ def _entries(plan: Plan) -> Iterator[tuple[str, cst.CSTNode]]:
     for name, entry in plan.entries.items():
         yield name, cst.parse_expression(entry)
     for module in plan.program.modules.values():
-        for found in m.extractall(module.tree, _CONNECTED) if not module.is_test else ():
+        if module.is_test or "CONNECTIONS" not in module.source:
+            continue
+        for found in m.extractall(module.tree, _CONNECTED):
             for element in cst.ensure_type(found["entries"], cst.Dict).elements:
                 if isinstance(element, cst.DictElement):
                     yield text_of(element.key) or "", element.value
