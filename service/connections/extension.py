@@ -196,7 +196,11 @@ class Connections:
 
 
 async def _service_unavailable(error: ConnectionsError) -> Response:
-    """What a request gets that needs the connection, unless the app has a handler of its own."""
+    """What a request gets that needs the connection, unless the app has a handler of its own.
+
+    Raises:
+        ConnectionsError: it is a mistake, such as a name that is not configured.
+    """
     if not isinstance(error, ConnectionUnavailable | PoolTimeout):
         raise error
     problem = {

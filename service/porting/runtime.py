@@ -69,9 +69,10 @@ class PortedRequest(Request):
         await super()._load_form_data()
 
     def _was_a_form(self) -> bool:
+        if self._form is None:
+            return False
         parser = self.make_form_data_parser()
-        parses = parser.get_parse_func(self.mimetype, self.mimetype_params) is not None
-        return parses and self._form is not None
+        return parser.get_parse_func(self.mimetype, self.mimetype_params) is not None
 
     def _refuse_more(self, length: int) -> None:
         if self.max_content_length is not None and length > self.max_content_length:

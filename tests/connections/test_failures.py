@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from quart import Quart
+from quart import Quart, got_request_exception
 from rethinkdb import r
 from rethinkdb.errors import ReqlTimeoutError
 
@@ -19,6 +19,7 @@ from service.connections import (
     ConnectionsError,
     ConnectionUnavailable,
     PoolTimeout,
+    UnknownConnection,
     get_db,
 )
 from tests.eventually import until
@@ -306,10 +307,16 @@ async def test_a_handler_of_the_apps_own_comes_first(
 
 async def test_a_mistake_is_no_503(make_app: MakeApp) -> None:
     app = make_app(x="ledger://x")
+    raised: list[Exception] = []
 
     @app.get("/")
     async def index() -> str:
         await get_db("y")
         return "served"
 
+    @got_request_exception.connect_via(app)
+    async def see(_: Quart, exception: Exception) -> None:
+        raised.append(exception)
+
     assert (await app.test_client().get("/")).status_code == 500
+    assert [type(each) for each in raised] == [UnknownConnection]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import libcst as cst
 import libcst.matchers as m
 from asyncpg import exceptions
 
-from service.porting.idiom import KINDS, POSTGRESQL, connect_sites
+from service.porting.drivers import CONNECTING, SPEAKING_SQL
+from service.porting.idiom import KINDS, connect_sites
 from service.porting.nodes import as_dotted, dotted, parts_of
 from service.porting.plan import RUNTIME, Plan, paths
 from service.porting.program import Function, Scope
@@ -47,7 +49,7 @@ def rewrite_errors(plan: Plan) -> None:
     kinds = {kept.kind for kept in plan.idiom.kept.values() if not kept.refusal}
     if not kinds:
         return
-    opened = _opened_in_attempts(plan)
+    opened, (gone, shared) = _opened_in_attempts(plan), _drivers(plan)
     of_openers = {handler for _, handler in attempts(plan)}
     for handler, (where, _) in plan.program.handlers.items():
         assert isinstance(handler, cst.ExceptHandler | cst.ExceptStarHandler)
@@ -58,9 +60,14 @@ def rewrite_errors(plan: Plan) -> None:
         if both:
             name = plan.edits(where.module).need(RUNTIME, _UNAVAILABLE)
             plan.edits(where.module).change(handler.type, _or(name))
-        if POSTGRESQL in kinds and _rename(plan, where, handler.type) and handler.name is not None:
-            _rewrite_attributes(plan, where, handler, dotted(handler.name.name), both)
-    _rewrite_registered(plan, kinds)
+        renamed = _rename(plan, where, handler.type, gone)
+        beside = _of_asyncpg(plan, where, handler.type, shared).values()
+        for name in beside:
+            plan.edits(where.module).change(handler.type, _or(name))
+        if (renamed or beside) and handler.name is not None:
+            error = dotted(handler.name.name)
+            _rewrite_attributes(plan, where, handler, error, both=both, beside=bool(beside))
+    _rewrite_registered(plan, kinds, gone, shared)
 
 
 def _of_connecting(plan: Plan, caught: cst.BaseExpression, kinds: set[str]) -> str:
@@ -111,7 +118,7 @@ def _opened(plan: Plan) -> Mapping[cst.CSTNode, set[str]]:
 def _or(name: str) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
     def edit(caught: cst.BaseExpression) -> cst.BaseExpression:
         comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
-        added = cst.Element(cst.Name(name))
+        added = cst.Element(as_dotted(name))
         if isinstance(caught, cst.Tuple):
             last = caught.elements[-1].with_changes(comma=comma)
             return caught.with_changes(elements=[*caught.elements[:-1], last, added])
@@ -120,38 +127,44 @@ def _or(name: str) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
     return edit
 
 
-def _rename(plan: Plan, where: Scope, caught: cst.BaseExpression) -> bool:
+def _drivers(plan: Plan) -> tuple[set[str], set[str]]:
+    """The drivers of SQL that asyncpg takes the place of: of all they open, or of some only."""
+    asked: dict[bool, set[str]] = defaultdict(set)
+    for number, site in connect_sites(plan.idiom):
+        if not site.where.module.is_test:
+            converted = plan.idiom.converted(number) is not None
+            asked[converted] |= {path.partition(".")[0] for path in site.paths & CONNECTING.keys()}
+    of_sql = asked[True].intersection(SPEAKING_SQL)
+    return of_sql - asked[False], of_sql & asked[False]
+
+
+def _of_asyncpg(
+    plan: Plan, where: Scope, caught: cst.BaseExpression, drivers: set[str]
+) -> dict[cst.BaseExpression, str]:
+    """asyncpg's names for what these drivers raise, by where they are written."""
+    found = {}
+    for part in parts_of(caught):
+        for path in paths(plan.program.errors.get(part, NOTHING)):
+            if path.partition(".")[0] not in drivers:
+                continue
+            name = path.rpartition(".")[2]
+            names = [each for each in (_OF_ASYNCPG.get(name), f"{name}Error", name) if each]
+            new = next((each for each in names if hasattr(exceptions, each)), None)
+            if new is None:
+                reason = f"asyncpg has another name for {name}: see asyncpg.exceptions"
+                plan.hand(where, part, reason)
+            else:
+                plan.edits(where.module).need("asyncpg")
+                found[part] = f"asyncpg.{new}"
+    return found
+
+
+def _rename(plan: Plan, where: Scope, caught: cst.BaseExpression, gone: set[str]) -> bool:
     """Write asyncpg's names in the place of the old driver's; whether there was one."""
-    edits = plan.edits(where.module)
-    gone = _gone(plan)
-    of_driver = [
-        (part, path.rpartition(".")[2])
-        for part in parts_of(caught)
-        for path in paths(plan.program.errors.get(part, NOTHING))
-        if path.partition(".")[0] in gone
-    ]
-    renamed = False
-    for part, name in of_driver:
-        names = [found for found in (_OF_ASYNCPG.get(name), f"{name}Error", name) if found]
-        new = next((found for found in names if hasattr(exceptions, found)), None)
-        if new is None:
-            plan.hand(where, part, f"asyncpg has another name for {name}: see asyncpg.exceptions")
-            continue
-        renamed = True
-        edits.need("asyncpg")
-        edits.of_node[part].insert(0, _named(as_dotted(f"asyncpg.{new}")))
-    return renamed
-
-
-def _gone(plan: Plan) -> set[str]:
-    """The drivers whose errors asyncpg's come in the place of: sqlite3 only if all of it is."""
-    opened = {
-        kept is not None
-        for number, site in connect_sites(plan.idiom)
-        if any(path.startswith("sqlite3.") for path in site.paths) and not site.where.module.is_test
-        for kept in [plan.idiom.converted(number)]
-    }
-    return {"psycopg", "psycopg2", *(["sqlite3"] if opened == {True} else [])}
+    found = _of_asyncpg(plan, where, caught, gone)
+    for part, name in found.items():
+        plan.edits(where.module).of_node[part].insert(0, _named(as_dotted(name)))
+    return bool(found)
 
 
 def _named(node: cst.BaseExpression) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
@@ -159,14 +172,16 @@ def _named(node: cst.BaseExpression) -> Callable[[cst.BaseExpression], cst.BaseE
 
 
 def _rewrite_attributes(
-    plan: Plan, where: Scope, handler: cst.CSTNode, error: str, both: bool
+    plan: Plan, where: Scope, handler: cst.CSTNode, error: str, *, both: bool, beside: bool
 ) -> None:
     """What a handler asks psycopg's error for; ConnectionsError, if it gets both, knows less."""
     edits = plan.edits(where.module)
     state = m.Attribute(value=m.Name(error), attr=m.OneOf(m.Name("pgcode"), m.Name("sqlstate")))
     for node in m.findall(handler, state):
         assert isinstance(node, cst.Attribute)
-        if both:
+        if beside and node.attr.value == "pgcode":
+            plan.hand(where, node, _ATTRIBUTES)
+        elif both:
             edits.change(node, _named(cst.parse_expression(f'getattr({error}, "sqlstate", None)')))
         elif node.attr.value == "pgcode":
             edits.rename(node.attr, "sqlstate")
@@ -174,49 +189,76 @@ def _rewrite_attributes(
         plan.hand(where, handler, _ATTRIBUTES)
 
 
-def _rewrite_registered(plan: Plan, kinds: set[str]) -> None:
-    """Error handlers of the app: one of them is for connections that cannot be had, too."""
+@dataclass(eq=False)
+class _Registered:
+    """One registration of error handlers: of these functions, by this call, written at a place."""
+
+    site: Site
+    call: cst.Call
+    place: cst.CSTNode | None
+    functions: list[Function]
+
+
+def _registered(plan: Plan) -> Iterator[_Registered]:
     decorated: dict[cst.CSTNode, tuple[Function, cst.Decorator]] = {
         decorator.decorator: (function, decorator)
         for function in plan.functions()
         if isinstance(function.node, cst.FunctionDef)
         for decorator in function.node.decorators
     }
-    found: dict[Site, str] = {}
     for site in plan.sites("call"):
         node = site.node
-        if not isinstance(node, cst.Call) or not any(map(is_of_error_handlers, site.paths)):
+        of_handlers = any(map(is_of_error_handlers, site.paths))
+        if not of_handlers or not isinstance(node, cst.Call) or not node.args:
             continue
-        for arg in node.args[:1]:
-            if name := _of_connecting(plan, arg.value, kinds):
-                found[site] = name
-            if POSTGRESQL in kinds and _rename(plan, site.where, arg.value):
-                handlers = routines(plan.program.values.get(node.args[-1].value, NOTHING))
-                for function in [decorated[node][0]] if node in decorated else handlers:
-                    for error in function.names[:1]:
-                        _rewrite_attributes(plan, function, function.node, error, bool(name))
-    if not found:
-        return
-    site = min(found, key=lambda each: _OF_CONNECTING.index(found[each]))
-    node = site.node
-    place = decorated[node][1] if node in decorated else plan.program.statements.get(node)
-    if len(kinds) > 1 or place is None:
-        plan.hand(site.where, node, _ONE_FOR_ALL)
-    else:
-        edits = plan.edits(site.where.module)
-        edits.change(place, _twice(edits.need(RUNTIME, _UNAVAILABLE)))
+        if node in decorated:
+            function, decorator = decorated[node]
+            yield _Registered(site, node, decorator, [function])
+        else:
+            handlers = routines(plan.program.values.get(node.args[-1].value, NOTHING))
+            yield _Registered(site, node, plan.program.statements.get(node), [*handlers])
 
 
-def _twice(error: str) -> Callable[[cst.Decorator | cst.SimpleStatementLine], object]:
-    """Register once more, for an error of this name."""
+def _rewrite_registered(plan: Plan, kinds: set[str], gone: set[str], shared: set[str]) -> None:
+    """Error handlers of the app: one of them is for connections that cannot be had, too."""
+    of_connecting: dict[_Registered, str] = {}
+    added: dict[_Registered, list[str]] = {}
+    for each in _registered(plan):
+        caught = each.call.args[0].value
+        if name := _of_connecting(plan, caught, kinds):
+            of_connecting[each] = name
+        beside = added[each] = [*_of_asyncpg(plan, each.site.where, caught, shared).values()]
+        if _rename(plan, each.site.where, caught, gone) or beside:
+            for function in each.functions:
+                for error in function.names[:1]:
+                    of = (function, function.node, error)
+                    _rewrite_attributes(plan, *of, both=bool(name), beside=bool(beside))
+    if of_connecting:
+        best = min(of_connecting, key=lambda each: _OF_CONNECTING.index(of_connecting[each]))
+        if len(kinds) > 1:
+            plan.hand(best.site.where, best.call, _ONE_FOR_ALL)
+        else:
+            added[best].append(plan.edits(best.site.where.module).need(RUNTIME, _UNAVAILABLE))
+    for each, errors in added.items():
+        if errors and each.place is not None:
+            plan.edits(each.site.where.module).change(each.place, _again(errors))
+        elif errors:
+            plan.hand(each.site.where, each.call, f"register it for {errors[0]}, too")
+
+
+def _again(errors: list[str]) -> Callable[[cst.Decorator | cst.SimpleStatementLine], object]:
+    """Register for these errors, too."""
 
     def edit(old: cst.Decorator | cst.SimpleStatementLine) -> object:
         written = old if isinstance(old, cst.Decorator) else old.body[0]
         call = m.findall(written, m.Call())[0]
         assert isinstance(call, cst.Call)
-        first = call.args[0].with_changes(value=cst.Name(error))
-        again = old.deep_replace(call, call.with_changes(args=[first, *call.args[1:]]))
-        assert isinstance(again, cst.Decorator | cst.SimpleStatementLine)
-        return cst.FlattenSentinel([old, again.with_changes(leading_lines=[])])
+        made = []
+        for error in errors:
+            first = call.args[0].with_changes(value=as_dotted(error))
+            again = old.deep_replace(call, call.with_changes(args=[first, *call.args[1:]]))
+            assert isinstance(again, cst.Decorator | cst.SimpleStatementLine)
+            made.append(again.with_changes(leading_lines=[]))
+        return cst.FlattenSentinel([old, *made])
 
     return edit
