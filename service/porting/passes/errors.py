@@ -41,7 +41,7 @@ _OTHERS = m.Attribute(
     )
 )
 _ATTRIBUTES = "asyncpg's errors have sqlstate and other attributes"
-_ONE_FOR_ALL = "for any connection that cannot be had, get_db raises ConnectionsError: handle it"
+_ONE_FOR_ALL = "a connection that cannot be had is a ConnectionsError here: a 503, unless handled"
 
 
 def rewrite_errors(plan: Plan) -> None:
@@ -236,7 +236,7 @@ def _rewrite_registered(plan: Plan, kinds: set[str], gone: set[str], shared: set
     if of_connecting:
         best = min(of_connecting, key=lambda each: _OF_CONNECTING.index(of_connecting[each]))
         if len(kinds) > 1:
-            plan.hand(best.site.where, best.call, _ONE_FOR_ALL)
+            plan.note(best.site.where, best.call, _ONE_FOR_ALL)
         else:
             added[best].append(plan.edits(best.site.where.module).need(RUNTIME, _UNAVAILABLE))
     for each, errors in added.items():
