@@ -9,8 +9,8 @@ from . import flask_types as types
 from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by
 from .doubles import CALLING, STANDING_IN, Arguments
 from .environment import Environment
-from .narrowing import decorated_at_once, opened_for, passes_on
-from .program import Class, Function, Program, Scope
+from .narrowing import decorated_at_once, is_parameter, opened_for, passes_on
+from .program import Class, Function, Program
 from .records import Records
 from .registration import (
     ENTERING,
@@ -24,6 +24,7 @@ from .values import (
     NOTHING,
     External,
     Generated,
+    Getter,
     Instance,
     Object,
     Proxied,
@@ -86,7 +87,7 @@ class Calls(Records):
     ) -> Values:
         """What calling the values with these arguments may return."""
         site = self.site(node, env, "call")
-        if _is_parameter(node, env):
+        if is_parameter(node, env):
             site.through_parameter = True
         found: Values = NOTHING
         for how, values in arguments:
@@ -106,6 +107,8 @@ class Calls(Records):
                 for method in self.methods(value.of, "__call__"):
                     site.functions.add(method)
                     found |= self.call_function(Routine(method, True), arguments)
+            elif isinstance(value, Getter):
+                found |= self.got(site, value, arguments, env)
             elif isinstance(value, External):
                 found |= self._call_external(site, value.path, arguments, env)
             elif isinstance(value, Instance) and not is_unknown(value):
@@ -287,7 +290,7 @@ class Calls(Records):
             if _takes_apart("dict", everything):
                 self._of_driver(site, "dict", arguments)
             return many(everything)
-        made = made_by(path, arguments)
+        made = made_by(path, arguments) or self.getter(site, path, arguments)
         return self._of_driver(site, path, arguments) or made or self._result_of(path)
 
     def _of_driver(self, site: Site, path: str, arguments: Arguments) -> Values | None:
@@ -330,18 +333,3 @@ def _takes_apart(path: str, values: Values) -> bool:
     return path not in SAME_AS_ARGUMENT | _HOLDING and any(
         isinstance(value, Instance) and drivers.iterated(value.kind) for value in values
     )
-
-
-def _is_parameter(node: cst.CSTNode, env: Environment) -> bool:
-    """Whether what is called is an argument of the function, or of one around it."""
-    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Name):
-        return False
-    scope: Scope | None = env.scope
-    name = node.func.value
-    while scope is not None:
-        if isinstance(scope, Function) and name in scope.names:
-            return True
-        if name in scope.bindings and scope is env.scope:
-            return False
-        scope = scope.parent
-    return False

@@ -6,8 +6,9 @@ import libcst as cst
 import libcst.matchers as m
 
 from .doubles import Arguments
+from .environment import Environment
 from .nodes import text_of
-from .program import Function
+from .program import Function, Scope
 from .values import DATA, Routine, Values
 
 
@@ -49,6 +50,21 @@ def passes_on(node: cst.CSTNode, function: Function) -> bool:
     given = given.value if isinstance(given, cst.Subscript) else given
     own = {*function.names, *function.keyword_only, function.star}
     return isinstance(given, cst.Name) and given.value in own
+
+
+def is_parameter(node: cst.CSTNode, env: Environment) -> bool:
+    """Whether what is called is an argument of the function, or of one around it."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Name):
+        return False
+    scope: Scope | None = env.scope
+    name = node.func.value
+    while scope is not None:
+        if isinstance(scope, Function) and name in scope.names:
+            return True
+        if name in scope.bindings and scope is env.scope:
+            return False
+        scope = scope.parent
+    return False
 
 
 def _compares(test: cst.BaseExpression, parameter: str, name: str) -> bool:

@@ -243,6 +243,8 @@ class Program:
     """Arguments that are given to be called: the call that they are given to, and where."""
     handed: dict[cst.BaseExpression, Site] = field(default_factory=dict)
     """What is awaitable when it is called, and handed to something that calls it."""
+    read_on: dict[cst.CSTNode, Site] = field(default_factory=dict)
+    """Calls by which a function of `operator` reads on of what is awaited, or more beside it."""
     returned: list[tuple[Function, cst.BaseExpression]] = field(default_factory=list)
     """What functions return."""
     looked_for: set[cst.CSTNode] = field(default_factory=set)

@@ -77,6 +77,7 @@ class Evaluation(Definitions):
         program.consumed.clear()
         program.returned.clear()
         program.handed.clear()
+        program.read_on.clear()
         program.shown.clear()
         self._special.clear()
         self._own_classes.clear()

@@ -103,11 +103,12 @@ def _named_aclose(method: cst.BaseExpression) -> cst.BaseExpression:
 
 
 def _asks_for_either(site: Site) -> bool:
-    """Whether it is `getattr` by a name that may be of what is awaited, and of what is not."""
+    """Whether it is by a name that may be of what is awaited, and of what is not."""
     node = site.node
-    if not isinstance(node, cst.Call) or dotted(node.func) != "getattr":
+    if not isinstance(node, cst.Call) or site.paths.isdisjoint(AWAITABLE):
         return False
-    return bool(site.paths & AWAITABLE) and text_of(node.args[1].value) is None
+    by_getattr = dotted(node.func) == "getattr"
+    return site.either or (by_getattr and text_of(node.args[1].value) is None)
 
 
 def _awaited_if_awaitable(
