@@ -18,6 +18,7 @@ from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
 from .passes.blocking import tell_of_blocking, tell_of_waiting_for_threads
 from .passes.blocks import detach_blocks
+from .passes.class_based_views import rewrite_class_based_views
 from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
@@ -65,6 +66,7 @@ STEPS = (
     rewrite_imports,
     rename_targets,
     rewrite_request_classes,
+    rewrite_class_based_views,
     rewrite_applications,
     rewrite_environs,
     rewrite_middleware,
