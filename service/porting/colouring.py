@@ -12,7 +12,7 @@ from collections import defaultdict
 import libcst as cst
 
 from .awaitables import AWAITABLE, ENTERED
-from .commands import invoking_commands
+from .commands import invokes_elsewhere, invoking_commands
 from .drivers import plain
 from .flask_types import THREAD_LOCAL
 from .idiom import Idiom
@@ -137,6 +137,8 @@ class Colours:
             return None
         if site.paths & _WAITING_OVER_THE_BRIDGE:
             return _OVER_THE_BRIDGE
+        if invokes_elsewhere(site):
+            return "a command that it invokes has an event loop of its own"
         if site.role == "attribute" and THREAD_LOCAL in site.paths:
             return "what is in a threading.local belongs to one thread"
         if _APART in site.paths:
@@ -284,7 +286,7 @@ class Colours:
                     continue
                 if self.tolerates_blocking(owner) or self._may_hop(site):
                     continue
-                for function in sorted(site.functions | site.escaping, key=_place):
+                for function in sorted(site.functions | site.escaping, key=lambda each: each.place):
                     if function in self.threaded and not self.is_lazy(site, function):
                         self._keep(owner, site.node, f"{reached(site, function)} stays in a thread")
                         grown |= owner in self.threaded
@@ -340,11 +342,7 @@ class Colours:
                 bridge = bool(site.paths & _WAITING_OVER_THE_BRIDGE) or (
                     self.needs(site) and not apart
                 )
+                bridge = bridge or invokes_elsewhere(site)
                 if bridge or any(f in self.bridged for f in site.functions):
                     self.bridged.add(owner)
                     grown = True
-
-
-def _place(function: Function) -> tuple[str, str]:
-    """An order that is the same every time."""
-    return function.module.name, function.label

@@ -28,6 +28,12 @@ def invokes_commands(site: Site) -> bool:
     return named and given and not site.where.module.is_test
 
 
+def invokes_elsewhere(site: Site) -> bool:
+    """Whether a function that is no command invokes one: then it needs a thread of its own."""
+    is_command = not isinstance(site.where, Function) or COMMAND in site.where.roles
+    return not is_command and invokes_commands(site)
+
+
 def invoking_commands(program: Program) -> set[Function]:
     """The commands that invoke others within an app context, which is on an event loop."""
     return {

@@ -201,6 +201,11 @@ class Function(Scope):
         """Its name as a reader would say it."""
         return f"{self.owner.name}.{self.name}" if self.owner else self.name
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Its place in an order that is the same every time."""
+        return self.module.name, self.label
+
     def is_static(self) -> bool:
         """Whether it is a method that takes no `self`."""
         return self._decorated_by("staticmethod")
