@@ -104,7 +104,9 @@ class Calls(Records):
             if isinstance(value, Type):
                 found |= self._construct(site, value.of, arguments, env)
             elif isinstance(value, Object):
-                for method in self.methods(value.of, "__call__"):
+                if not (own := {*self.methods(value.of, "__call__")}):
+                    site.paths |= {f"{base}.__call__" for base in value.of.external_bases()}
+                for method in own:
                     site.functions.add(method)
                     found |= self.call_function(Routine(method, True), arguments)
             elif isinstance(value, Getter):

@@ -12,7 +12,7 @@ from collections import defaultdict
 import libcst as cst
 
 from .awaitables import AWAITABLE, ENTERED
-from .commands import invokes_elsewhere, invoking_commands
+from .commands import calling_commands, invokes_elsewhere, invoking_commands
 from .drivers import plain
 from .flask_types import THREAD_LOCAL
 from .idiom import Idiom
@@ -66,7 +66,7 @@ class Colours:
         self.reasons: dict[Function, tuple[cst.CSTNode, str]] = {}
         self._held: dict[Function, tuple[cst.CSTNode, str]] = {}
         """Those that a port, or somebody, has made wait over the bridge: where, and what."""
-        self._waiting_for_threads = waiting_in_tests(program)
+        self._with_their_callers = waiting_in_tests(program) | calling_commands(program)
         self._always = {each for each in program.functions.values() if each.was_async}
         self._hopping = invoking_commands(program)
         """Those in tests and commands that call bridged functions, or commands: in a thread."""
@@ -232,7 +232,7 @@ class Colours:
                         grown |= self._join(owner)
                     grown |= self._same_at(site)
                 if self.is_async(self.owner(site)):
-                    for function in site.functions & self._waiting_for_threads:
+                    for function in site.functions & self._with_their_callers:
                         grown |= self._join(function)
             for function, others in self.program.aliases.items():
                 if any(self.is_async(other) for other in others):

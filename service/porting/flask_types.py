@@ -182,6 +182,8 @@ _HOMES = {
 _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in _HOMES[home]} | {
     "flask.Quart": APP,
     "flask.app.Quart": APP,
+    "flask.cli.FlaskGroup": "flask.cli.AppGroup",
+    "flask.cli.QuartGroup": "flask.cli.AppGroup",
     "flask.testing.QuartClient": _CLIENT,
     "flask.testing.QuartCliRunner": _RUNNER,
     "flask.testing.client.QuartClient": _CLIENT,
