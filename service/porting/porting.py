@@ -35,6 +35,7 @@ from .passes.iterators import rewrite_iterators
 from .passes.members import tell_of_members
 from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
+from .passes.names_passed_on import rename_names_passed_on
 from .passes.overrides import rewrite_overrides
 from .passes.rendering import tell_of_rendering
 from .passes.request_classes import rewrite_request_classes
@@ -64,6 +65,7 @@ STEPS = (
     rewrite_handovers,
     rewrite_expectations,
     rewrite_imports,
+    rename_names_passed_on,
     rename_targets,
     rewrite_request_classes,
     rewrite_class_based_views,
