@@ -9,9 +9,8 @@ from . import flask_types as types
 from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by
 from .doubles import CALLING, STANDING_IN, Arguments
 from .environment import Environment
-from .narrowing import decorated_at_once, is_parameter, opened_for, passes_on
+from .narrowing import decorated_at_once, is_parameter, opened_for, passes_on, stands_for_a_view
 from .program import Class, Function, Program
-from .records import Records
 from .registration import (
     ENTERING,
     TEMPLATE,
@@ -40,6 +39,7 @@ from .values import (
     routines,
     something_of,
 )
+from .view_objects import IMPORTING, ViewObjects
 
 _HOLDING = {
     f"builtins.{name}"
@@ -75,7 +75,7 @@ _NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
 """Calls that give all names of a module, or of an object."""
 
 
-class Calls(Records):
+class Calls(ViewObjects):
     """The evaluation of calls."""
 
     def __init__(self, program: Program) -> None:
@@ -115,6 +115,8 @@ class Calls(Records):
                 found |= self._call_external(site, value.path, arguments, env)
             elif isinstance(value, Instance) and not is_unknown(value):
                 site.paths.add(f"{value.kind}.__call__")
+        if isinstance(env.where, Function) and stands_for_a_view(node, env.where):
+            self.call_view(site, called)
         if all(map(is_unknown, called)):
             site.unresolved = True
             self._escape(site, arguments)
@@ -215,7 +217,7 @@ class Calls(Records):
         role = role_of(path)
         if role is not None:
             for values in [values for how, values in arguments if how != _APP_FACTORY]:
-                for function in routines(values):
+                for function in self.registered(values):
                     self.take_role(function, role, site.node, path)
             if is_of_error_handlers(path) and len(given) == 2:
                 self.handles(routines(given[1]), given[0])
@@ -276,6 +278,8 @@ class Calls(Records):
         if path == types.PROXY:
             proxies = frozenset(Proxied(function) for function in routines(everything))
             return proxies or one(Instance(path))
+        if path in IMPORTING and given:
+            return self.imported_by_name(given[0], path)
         if path == "builtins.type" and len(given) == 1:
             return frozenset(Type(v.of) for v in given[0] if isinstance(v, Object))
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:

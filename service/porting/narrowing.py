@@ -9,6 +9,7 @@ from .doubles import Arguments
 from .environment import Environment
 from .nodes import text_of
 from .program import Function, Scope
+from .registration import VIEW
 from .values import DATA, Routine, Values
 
 
@@ -50,6 +51,14 @@ def passes_on(node: cst.CSTNode, function: Function) -> bool:
     given = given.value if isinstance(given, cst.Subscript) else given
     own = {*function.names, *function.keyword_only, function.star}
     return isinstance(given, cst.Name) and given.value in own
+
+
+def stands_for_a_view(node: cst.CSTNode, function: Function) -> bool:
+    """Whether an object that is a view hands on there what it is called with."""
+    if function.name != "__call__" or VIEW not in function.roles or not isinstance(node, cst.Call):
+        return False
+    own = {*function.names[1:], *function.keyword_only, function.star, function.double_star}
+    return any(isinstance(arg.value, cst.Name) and arg.value.value in own for arg in node.args)
 
 
 def is_parameter(node: cst.CSTNode, env: Environment) -> bool:
