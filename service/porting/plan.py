@@ -13,6 +13,7 @@ from .colouring import Colours
 from .flask_types import canonical
 from .idiom import Idiom
 from .imports_left import ImportsLeft
+from .outside import reached_outside
 from .program import Function, Module, Program, Scope
 from .report import Kind, Report
 from .rewriter import Edits
@@ -92,6 +93,11 @@ class Plan:
             for function in site.escaping:
                 found[function].append(site)
         return found
+
+    @cached_property
+    def outside(self) -> set[Function]:
+        """The functions that may be called outside of any app context."""
+        return reached_outside(self.program)
 
     def functions(self) -> Iterator[Function]:
         """All functions of the project."""

@@ -21,6 +21,7 @@ from service.porting.nodes import (
     text_of,
     wrapped,
 )
+from service.porting.outside import needs_no_context
 from service.porting.plan import (
     AWAIT_IF_AWAITABLE,
     ENSURE_ASYNC,
@@ -131,6 +132,8 @@ def waited_for(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.Bas
     owner = plan.colours.owner(site)
     if plan.colours.is_async(owner):
         return awaited
+    if owner in plan.outside and not site.where.module.is_test and _may_do_without(plan, site):
+        return _run_either(plan, site)
     edits = plan.edits(site.where.module)
     if site.where.module.is_test or _brings_its_context(plan, site):
         run = edits.need(RUNNING, RUN_APART)
@@ -159,6 +162,11 @@ def _brings_its_context(plan: Plan, site: Site) -> bool:
             return False
         queue |= {called for each in outside for called in each.functions} - seen
     return bool(site.functions)
+
+
+def _may_do_without(plan: Plan, site: Site) -> bool:
+    """Whether what is awaited may need no app context."""
+    return site.node not in plan.idiom.awaited and needs_no_context(site)
 
 
 def _is_consuming(plan: Plan, site: Site) -> bool:
