@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import libcst as cst
+import libcst.matchers as m
 
 from service.porting.awaitables import AWAITABLE
 from service.porting.commands import calls_commands, invokes_commands
@@ -78,7 +79,7 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     elif isinstance(node, cst.Call) and site.gathers and node in plan.idiom.awaited:
         edits.change(node, partial(_taken, site.gathered))
     elif isinstance(node, cst.Attribute) and _hops(plan, site):
-        edits.change(node, _read_elsewhere(edits.need(RUNNING, ENSURE_ASYNC)))
+        edits.change(node, _read_elsewhere(edits.need(RUNNING, ENSURE_ASYNC), edits.quote_at(node)))
     elif isinstance(node, cst.Call) and _hops(plan, site):
         edits.change(node, _through(plan, site))
     elif isinstance(node, cst.Call) and _takes_both(plan, site) and colours.needs(site):
@@ -233,10 +234,14 @@ def _run_either(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.Ba
     return edit
 
 
-def _read_elsewhere(ensure: str) -> Callable[[cst.Attribute], cst.BaseExpression]:
-    """A property that waits over the bridge, read in a thread."""
+def _read_elsewhere(ensure: str, quote: str) -> Callable[[cst.Attribute], cst.BaseExpression]:
+    """A property that waits over the bridge, read in a thread; what it is of is awaited here."""
 
     def edit(node: cst.Attribute) -> cst.BaseExpression:
+        if m.findall(node.value, m.Await()):
+            name = cst.SimpleString(f"{quote}{node.attr.value}{quote}")
+            of = node.value.with_changes(lpar=[], rpar=[])
+            return awaited(called(called(ensure, cst.Name("getattr")), of, name))
         reading = called(ensure, cst.Lambda(cst.Parameters(), node))
         return awaited(cst.Call(reading))
 
