@@ -8,7 +8,6 @@ from functools import partial
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.awaitables import AWAITABLE
 from service.porting.commands import calls_commands, invokes_commands
 from service.porting.drivers import CLOSED_BY_ACLOSE, plain
 from service.porting.libraries import may_wait
@@ -19,7 +18,6 @@ from service.porting.nodes import (
     dotted,
     handed_to,
     in_parentheses,
-    text_of,
     wrapped,
 )
 from service.porting.outside import needs_no_context
@@ -37,6 +35,8 @@ from service.porting.program import Block, Function
 from service.porting.registration import HOOK, VIEW
 from service.porting.sites import Site
 from service.porting.values import NOTHING, Object
+
+from .either import may_be_either
 
 _MEANWHILE = "what it goes through waits over the bridge, which the event loop cannot"
 
@@ -94,7 +94,7 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     elif colours.needs(site) and not _is_consuming(plan, site):
         if isinstance(node, cst.Call) and any(map(_is_closed_by_aclose, site.paths)):
             edits.change(node.func, _named_aclose)
-        if isinstance(node, cst.Call) and _asks_for_either(site):
+        if may_be_either(plan, site):
             edits.change(node, _awaited_if_awaitable(plan, site))
         else:
             edits.change(node, waited_for(plan, site))
@@ -102,15 +102,6 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
 
 def _named_aclose(method: cst.BaseExpression) -> cst.BaseExpression:
     return method.with_changes(attr=cst.Name("aclose"))
-
-
-def _asks_for_either(site: Site) -> bool:
-    """Whether it is by a name that may be of what is awaited, and of what is not."""
-    node = site.node
-    if not isinstance(node, cst.Call) or site.paths.isdisjoint(AWAITABLE):
-        return False
-    by_getattr = dotted(node.func) == "getattr"
-    return site.either or (by_getattr and text_of(node.args[1].value) is None)
 
 
 def _awaited_if_awaitable(
