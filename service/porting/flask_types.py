@@ -120,10 +120,13 @@ ATTRIBUTES = {
 }
 """The class of what an attribute holds."""
 
+ANY_RESPONSE: Values = frozenset((Instance(_RESPONSE), Instance("werkzeug.wrappers.Response")))
+"""What is there after a request: Werkzeug's own, if it is a redirect or a default error page."""
+
 GIVEN_TO_RECEIVERS = {
-    "exception": "werkzeug.exceptions.HTTPException",
-    "response": _RESPONSE,
-    "sender": APP,
+    "exception": one(Instance("werkzeug.exceptions.HTTPException")),
+    "response": ANY_RESPONSE,
+    "sender": one(Instance(APP)),
 }
 """What Flask's signals pass."""
 
