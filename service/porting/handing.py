@@ -9,9 +9,10 @@ import libcst as cst
 
 from . import flask_types as types
 from .awaitables import AWAITABLE
-from .doubles import Arguments, Doubles
+from .doubles import Arguments
 from .environment import Environment
 from .generated import pin_beside_others, taken_by
+from .getters import Getters
 from .implicit import IMPLICIT
 from .libraries import may_wait
 from .nodes import dotted
@@ -62,7 +63,7 @@ _WSGI_SERVERS = (
 _ASKING = {"builtins.isinstance", "builtins.print", "builtins.repr", "builtins.type"}
 
 
-class Handing(Doubles):
+class Handing(Getters):
     """Functions as arguments."""
 
     @abstractmethod
@@ -78,6 +79,7 @@ class Handing(Doubles):
             "flask.stream_with_context",
         }:
             return
+        arguments = self.with_asked(site, arguments)
         self._hand_over(site, arguments)
         for _, values in arguments:
             if path.startswith(_WSGI_SERVERS) and any(map(_is_app, values)):
@@ -125,7 +127,7 @@ class Handing(Doubles):
     def _start_thread(self, site: Site, arguments: Arguments) -> None:
         """What a thread is given to call, it calls with the arguments given for that."""
         given = dict(arguments)
-        self._hand_over(site, arguments)
+        self._hand_over(site, self.with_asked(site, arguments))
         for function in routines(given.get("target", NOTHING)):
             function.pins.setdefault("a thread calls it", site.node)
             for value in given.get("args", NOTHING):

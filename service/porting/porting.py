@@ -18,6 +18,7 @@ from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
 from .passes.blocking import tell_of_blocking, tell_of_waiting_for_threads
 from .passes.blocks import detach_blocks
+from .passes.class_based_views import rewrite_class_based_views
 from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
@@ -34,6 +35,7 @@ from .passes.iterators import rewrite_iterators
 from .passes.members import tell_of_members
 from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
+from .passes.names_passed_on import rename_names_passed_on
 from .passes.overrides import rewrite_overrides
 from .passes.rendering import tell_of_rendering
 from .passes.request_classes import rewrite_request_classes
@@ -63,8 +65,10 @@ STEPS = (
     rewrite_handovers,
     rewrite_expectations,
     rewrite_imports,
+    rename_names_passed_on,
     rename_targets,
     rewrite_request_classes,
+    rewrite_class_based_views,
     rewrite_applications,
     rewrite_environs,
     rewrite_middleware,

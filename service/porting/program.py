@@ -201,6 +201,11 @@ class Function(Scope):
         """Its name as a reader would say it."""
         return f"{self.owner.name}.{self.name}" if self.owner else self.name
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Its place in an order that is the same every time."""
+        return self.module.name, self.label
+
     def is_static(self) -> bool:
         """Whether it is a method that takes no `self`."""
         return self._decorated_by("staticmethod")
@@ -243,6 +248,8 @@ class Program:
     """Arguments that are given to be called: the call that they are given to, and where."""
     handed: dict[cst.BaseExpression, Site] = field(default_factory=dict)
     """What is awaitable when it is called, and handed to something that calls it."""
+    read_on: dict[cst.CSTNode, Site] = field(default_factory=dict)
+    """Calls by which a function of `operator` reads on of what is awaited, or more beside it."""
     returned: list[tuple[Function, cst.BaseExpression]] = field(default_factory=list)
     """What functions return."""
     looked_for: set[cst.CSTNode] = field(default_factory=set)

@@ -77,6 +77,7 @@ class Evaluation(Definitions):
         program.consumed.clear()
         program.returned.clear()
         program.handed.clear()
+        program.read_on.clear()
         program.shown.clear()
         self._special.clear()
         self._own_classes.clear()
@@ -141,14 +142,14 @@ class Evaluation(Definitions):
         if function.roles & {VIEW, TEMPLATE, CALLBACK, ON_THE_LOOP}:
             return DATA
         if RECEIVER in function.roles and name in types.GIVEN_TO_RECEIVERS:
-            return one(Instance(types.GIVEN_TO_RECEIVERS[name]))
+            return types.GIVEN_TO_RECEIVERS[name]
         if HOOK in function.roles:
             if any(
                 isinstance(value, External) and "after_" in value.path
                 for values in function.decorators
                 for value in values
             ):
-                return one(Instance("flask.Response"))
+                return types.ANY_RESPONSE
             return one(Instance("werkzeug.exceptions.HTTPException"))
         return NOTHING
 

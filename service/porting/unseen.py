@@ -90,6 +90,8 @@ def _calls_a_value(site: Site) -> bool:
 def _names(site: Site) -> list[str]:
     """The names by which a call that is not resolved calls something."""
     node = site.node
+    if site.asked and not site.where.module.is_test:
+        return sorted(site.asked)
     if not _is_unresolved(site) or not isinstance(node, cst.Call):
         return []
     if isinstance(node.func, cst.Attribute):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from libcst import CSTNode
+
     from .program import Class, Function, Module
 
 
@@ -102,6 +104,19 @@ class Text:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Getter:
+    """A function that reads attributes of what it is given, or calls a method of it.
+
+    Attributes:
+        names: of each attribute, what it may be; nothing if that is not written out.
+        made: the call that makes it.
+    """
+
+    names: tuple[Values, ...]
+    made: CSTNode
+
+
 Value = (
     External
     | Instance
@@ -111,6 +126,7 @@ Value = (
     | Super
     | ModuleValue
     | Generated
+    | Getter
     | Proxied
     | Many
     | Row

@@ -130,6 +130,21 @@ async def test_a_plain_function_has_what_either_kind_returns() -> None:
     assert [loop is asyncio.get_running_loop() for loop in loops] == [False, True]
 
 
+async def test_a_plain_function_has_the_context_of_the_command_that_calls_it() -> None:
+    app = make_app()
+
+    def name() -> str | None:
+        return click.get_current_context().info_name
+
+    with click.Context(click.Command("show"), info_name="show") as command:
+        closed: list[str] = []
+        command.call_on_close(lambda: closed.append("command"))
+        assert await ensure_async(name)() == "show"
+        async with app.app_context():
+            assert await ensure_async(name)() == "show"
+        assert not closed
+
+
 async def test_a_coroutine_function_has_what_is_there_or_comes() -> None:
     assert await await_if_awaitable(1) == 1
     assert await await_if_awaitable(asyncio.sleep(0, 2)) == 2

@@ -152,6 +152,8 @@ def _wraps_views(plan: Plan, function: Function) -> bool:
     """Whether it is what a decorator puts around a view."""
     is_inner = isinstance(function.parent, Function)
     for site in plan.colours.sites(function):
+        if function.owner is not None and "flask.async_function" in site.paths:
+            return False  # an object in the place of a view that nobody knows
         of_a_result = m.matches(site.node, _OF_A_RESULT)
         if is_inner and of_a_result and "flask.async_function" in site.paths:
             return True
