@@ -174,6 +174,8 @@ class Function(Scope):
         self.is_lambda = not named
         self.was_async = isinstance(node, cst.FunctionDef) and node.asynchronous is not None
         self.is_generator = False
+        self.is_endless = False
+        """Whether it goes through what does not end."""
         self.attributes: dict[str, Values] = {}
         self.returns: Values = NOTHING
         self.yields: Values = NOTHING
@@ -249,6 +251,8 @@ class Program:
     """Calls of `hasattr` that ask for an attribute which is awaited."""
     consumed: dict[cst.CSTNode, Function] = field(default_factory=dict)
     """Generators that a built-in function is given to go through."""
+    endless: dict[cst.GeneratorExp, Function] = field(default_factory=dict)
+    """Generator expressions that go through what does not end, and who makes them."""
     statements: dict[cst.CSTNode, cst.SimpleStatementLine] = field(default_factory=dict)
     """The line that makes an app, by the call that makes it."""
     module_of: dict[cst.CSTNode, Module] = field(default_factory=dict)
