@@ -14,7 +14,6 @@ from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.program import Module, Scope
 from service.porting.registration import role_of
 from service.porting.report import Kind
-from service.porting.request_text import brings_text
 from service.porting.sites import Site
 from service.porting.values import Routine, Values, routines
 
@@ -219,7 +218,8 @@ def _tell_of_arguments(plan: Plan) -> None:
         if not converted or site.where in plan.idiom.removed:
             continue
         before = found.setdefault(site.where.module, site)
-        if brings_text(node) and not brings_text(before.node):
+        brought = queries.texts.is_brought
+        if brought(node, site.where) and not brought(before.node, before.where):
             found[site.where.module] = site
     for site in found.values():
         plan.note(site.where, site.node, _ARGUMENTS)
