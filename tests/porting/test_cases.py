@@ -27,7 +27,6 @@ SAID_ONCE = {
     "doubles_in_tests",
     "doubles_of_another_kind",
     "errors_of_psycopg",
-    "middleware",
     "sqlite_mapped_errors",
     "sqlite_quotes",
 }
