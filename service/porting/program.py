@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from .fields import in_body
 from .sites import Double, Read, Site
 from .templates import Templates
 from .values import NOTHING, Value, Values, merged
+
+_OF_FLASK = re.compile(r"^\s*(?:from|import)\s+flask\b", re.MULTILINE)
 
 
 class Scope:
@@ -291,6 +294,12 @@ class Program:
     def is_of_flask(self) -> bool:
         """Whether any of its modules has to do with Flask, or has had before."""
         return any(module.is_of_flask for module in self.modules.values())
+
+    @cached_property
+    def is_ported(self) -> bool:
+        """Whether it is of Quart, and none of its modules imports Flask."""
+        sources = [module.source for module in self.modules.values()]
+        return any("quart" in each for each in sources) and not any(map(_OF_FLASK.search, sources))
 
     def module_at(self, name: str) -> Module | None:
         """The module of this dotted name, if it is of the project."""

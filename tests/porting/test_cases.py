@@ -24,8 +24,6 @@ OTHER_REASONS = {
 
 SAID_ONCE = {
     "connection_entries",
-    "doubles_in_tests",
-    "doubles_of_another_kind",
     "errors_of_psycopg",
     "sqlite_mapped_errors",
     "sqlite_quotes",
