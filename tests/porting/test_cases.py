@@ -24,7 +24,6 @@ OTHER_REASONS = {
 
 SAID_ONCE = {
     "connection_entries",
-    "errors_of_psycopg",
     "sqlite_mapped_errors",
     "sqlite_quotes",
 }

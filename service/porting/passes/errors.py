@@ -18,6 +18,7 @@ from service.porting.sites import Site
 from service.porting.values import NOTHING, routines
 
 from .databases import attempts
+from .errors_left import no_longer_asked
 
 _UNAVAILABLE = "ConnectionsError"
 _OF_CONNECTING = (
@@ -45,7 +46,8 @@ _ONE_FOR_ALL = "for any connection that cannot be had, get_db raises Connections
 def rewrite_errors(plan: Plan) -> None:
     """Make out the edits for what handles errors of a driver that is no longer asked."""
     kinds = {kept.kind for kept in plan.idiom.kept.values() if not kept.refusal}
-    if not kinds:
+    left = no_longer_asked(plan)
+    if not kinds and not left:
         return
     opened = _opened_in_attempts(plan)
     of_openers = {handler for _, handler in attempts(plan)}
@@ -58,9 +60,10 @@ def rewrite_errors(plan: Plan) -> None:
         if both:
             name = plan.edits(where.module).need(RUNTIME, _UNAVAILABLE)
             plan.edits(where.module).change(handler.type, _or(name))
-        if POSTGRESQL in kinds and _rename(plan, where, handler.type) and handler.name is not None:
+        of_sql = (POSTGRESQL in kinds or left) and _rename(plan, where, handler.type, left)
+        if of_sql and handler.name is not None:
             _rewrite_attributes(plan, where, handler, dotted(handler.name.name), both)
-    _rewrite_registered(plan, kinds)
+    _rewrite_registered(plan, kinds, left)
 
 
 def _of_connecting(plan: Plan, caught: cst.BaseExpression, kinds: set[str]) -> str:
@@ -120,17 +123,18 @@ def _or(name: str) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
     return edit
 
 
-def _rename(plan: Plan, where: Scope, caught: cst.BaseExpression) -> bool:
-    """Write asyncpg's names in the place of the old driver's; whether there was one."""
+def _rename(plan: Plan, where: Scope, caught: cst.BaseExpression, left: set[str]) -> bool:
+    """Write asyncpg's names in the place of the old driver's; whether there is one now."""
     edits = plan.edits(where.module)
-    gone = _gone(plan)
+    gone = _gone(plan) | left
     of_driver = [
         (part, path.rpartition(".")[2])
         for part in parts_of(caught)
         for path in paths(plan.program.errors.get(part, NOTHING))
         if path.partition(".")[0] in gone
     ]
-    renamed = False
+    caught_now = [paths(plan.program.errors.get(part, NOTHING)) for part in parts_of(caught)]
+    renamed = any(path.startswith("asyncpg.") for each in caught_now for path in each)
     for part, name in of_driver:
         names = [found for found in (_OF_ASYNCPG.get(name), f"{name}Error", name) if found]
         new = next((found for found in names if hasattr(exceptions, found)), None)
@@ -174,7 +178,7 @@ def _rewrite_attributes(
         plan.hand(where, handler, _ATTRIBUTES)
 
 
-def _rewrite_registered(plan: Plan, kinds: set[str]) -> None:
+def _rewrite_registered(plan: Plan, kinds: set[str], left: set[str]) -> None:
     """Error handlers of the app: one of them is for connections that cannot be had, too."""
     decorated: dict[cst.CSTNode, tuple[Function, cst.Decorator]] = {
         decorator.decorator: (function, decorator)
@@ -190,7 +194,7 @@ def _rewrite_registered(plan: Plan, kinds: set[str]) -> None:
         for arg in node.args[:1]:
             if name := _of_connecting(plan, arg.value, kinds):
                 found[site] = name
-            if POSTGRESQL in kinds and _rename(plan, site.where, arg.value):
+            if (POSTGRESQL in kinds or left) and _rename(plan, site.where, arg.value, left):
                 handlers = routines(plan.program.values.get(node.args[-1].value, NOTHING))
                 for function in [decorated[node][0]] if node in decorated else handlers:
                     for error in function.names[:1]:
