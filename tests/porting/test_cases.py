@@ -22,13 +22,6 @@ OTHER_REASONS = {
 }
 """Cases whose functions stay in threads for another reason, too, once they are ported."""
 
-SAID_ONCE = {
-    "connection_entries",
-    "sqlite_mapped_errors",
-    "sqlite_quotes",
-}
-"""Cases that need a hand for what was there before, and is written otherwise now."""
-
 
 def project(folder: Path, files: dict[str, str]) -> Path:
     """These files, in a folder."""
@@ -75,8 +68,7 @@ def test_a_second_report_says_what_remains_and_nothing_new(case: Case, tmp_path:
     second = port(project(tmp_path / "after", case.expected), case.names).report
     kinds = {"hand"} if case.name in OTHER_REASONS else {"hand", "thread"}
     assert asked(second, kinds) <= asked(first, kinds)
-    if case.name not in SAID_ONCE:
-        assert asked(second, {"hand"}) == asked(first, {"hand"})
+    assert asked(second, {"hand"}) == asked(first, {"hand"})
     assert sum(astuple(second.routes)) == sum(astuple(first.routes))
 
 

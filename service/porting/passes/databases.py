@@ -260,9 +260,7 @@ def _tell(plan: Plan, kept: Kept) -> None:
         try:
             written = entry(plan, kept, site)
         except NotPortable as error:
-            plan.hand(
-                site.where, site.node, f"write CONNECTIONS[{plan.name_of(kept.name)!r}]: {error}"
-            )
+            plan.note(site.where, site.node, f"no entry is made of this: {error}")
             continue
         plan.entries[plan.name_of(kept.name)] = written
         reason = f'CONNECTIONS["{plan.name_of(kept.name)}"] = {_without_password(written)}'
