@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -274,7 +275,8 @@ class FunctionQueries(Transactions):
             given = execute.args[1].value if len(execute.args) > 1 else None
             if not execute.args or any(arg.keyword or arg.star for arg in execute.args):
                 raise NotLiteral("its arguments are given in another way")
-            sql = Statement(execute.args[0].value, given)
+            is_text = partial(self.q.texts.is_text_at, given=given, where=self.function)
+            sql = Statement(execute.args[0].value, given, is_text)
         except NotLiteral as error:
             self.q.refuse(execute, f"SQL is left as it is: {error}")
             return

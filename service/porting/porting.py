@@ -24,6 +24,7 @@ from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
 from .passes.doubles import rename_targets, rewrite_doubles
 from .passes.entries import unwritten
+from .passes.entries_lacking import tell_of_entries
 from .passes.environs import rewrite_environs
 from .passes.errors import rewrite_errors
 from .passes.expectations import rewrite_expectations
@@ -58,6 +59,7 @@ Tell = Callable[[str, int, int], None]
 
 STEPS = (
     replace_openers,
+    tell_of_entries,
     rewrite_errors,
     rewrite_testsuites,
     tell_of_memory,

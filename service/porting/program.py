@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from .fields import in_body
 from .sites import Double, Read, Site
 from .templates import Templates
 from .values import NOTHING, Value, Values, merged
+
+_OF_FLASK = re.compile(r"^\s*(?:from|import)\s+flask\b", re.MULTILINE)
 
 
 class Scope:
@@ -174,6 +177,8 @@ class Function(Scope):
         self.is_lambda = not named
         self.was_async = isinstance(node, cst.FunctionDef) and node.asynchronous is not None
         self.is_generator = False
+        self.is_endless = False
+        """Whether it goes through what does not end."""
         self.attributes: dict[str, Values] = {}
         self.returns: Values = NOTHING
         self.yields: Values = NOTHING
@@ -256,6 +261,8 @@ class Program:
     """Calls of `hasattr` that ask for an attribute which is awaited."""
     consumed: dict[cst.CSTNode, Function] = field(default_factory=dict)
     """Generators that a built-in function is given to go through."""
+    endless: dict[cst.GeneratorExp, Function] = field(default_factory=dict)
+    """Generator expressions that go through what does not end, and who makes them."""
     statements: dict[cst.CSTNode, cst.SimpleStatementLine] = field(default_factory=dict)
     """The line that makes an app, by the call that makes it."""
     module_of: dict[cst.CSTNode, Module] = field(default_factory=dict)
@@ -294,6 +301,12 @@ class Program:
     def is_of_flask(self) -> bool:
         """Whether any of its modules has to do with Flask, or has had before."""
         return any(module.is_of_flask for module in self.modules.values())
+
+    @cached_property
+    def is_ported(self) -> bool:
+        """Whether it is of Quart, and none of its modules imports Flask."""
+        sources = [module.source for module in self.modules.values()]
+        return any("quart" in each for each in sources) and not any(map(_OF_FLASK.search, sources))
 
     def module_at(self, name: str) -> Module | None:
         """The module of this dotted name, if it is of the project."""

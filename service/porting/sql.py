@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import libcst as cst
-
-from .request_text import is_text
 
 _PLACEHOLDER = re.compile(r"%s|%%|%\((\w+)\)s|%b|%t")
 _QUESTION = re.compile(r"'(?:[^']|'')*'|\?")
 _PERCENT = re.compile(r"%s|%\(")
-_CAST = re.compile(r"::(?!text|varchar|character|char|citext|name)", re.IGNORECASE)
+_CAST = re.compile(
+    r"(?:::|(?P<within>\s+AS\s+))(?!text|varchar|character|char|citext|name)", re.IGNORECASE
+)
+_OPEN_CAST = re.compile(r"\bCAST\s*\(\s*$", re.IGNORECASE)
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _IN_TUPLE = re.compile(r"\bIN\s+%s", re.IGNORECASE)
 _LOCKING = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+|KEY\s+)?(?:UPDATE|SHARE)\b", re.IGNORECASE)
@@ -35,13 +37,27 @@ class Statement:
         arguments: what to pass after it.
         writes: whether it may change something.
         locks: whether what it does lasts as long as its transaction, whatever comes after it.
+
+    Args:
+        is_text: whether an argument, by its place or its name, can be nothing but text. Then
+            PostgreSQL is let read it as another type: asyncpg takes none for a date.
     """
 
-    def __init__(self, sql: cst.BaseExpression, given: cst.BaseExpression | None) -> None:
+    def __init__(
+        self,
+        sql: cst.BaseExpression,
+        given: cst.BaseExpression | None,
+        is_text: Callable[[int | str], bool],
+    ) -> None:
         self._names: list[str] = []
-        self._given = given
+        self._is_text = is_text
         self._count = 0
         text = _text(sql)
+        self._without_cast = {
+            found[1]
+            for found in _PLACEHOLDER.finditer(text)
+            if not _CAST.match(text[found.end() :])
+        }
         self._question = "?" in _QUESTION.sub(_question_or_text, text) and not _PERCENT.search(text)
         self._has_arguments = given is not None
         self._check(text)
@@ -85,16 +101,11 @@ class Statement:
         if name:
             if name not in self._names:
                 self._names.append(name)
-            return f"${self._names.index(name) + 1}"
+            as_text = name not in self._without_cast and self._is_text(name)
+            return f"${self._names.index(name) + 1}{'::text' if as_text else ''}"
         self._count += 1
-        return f"${self._count}{self._as_text(match)}"
-
-    def _as_text(self, match: re.Match[str]) -> str:
-        """What lets PostgreSQL read text as another type: asyncpg takes none for a date."""
-        given = self._given.elements if isinstance(self._given, cst.Tuple | cst.List) else ()
-        after = match.string[match.end() :]
-        of_text = len(given) >= self._count and is_text(given[self._count - 1].value)
-        return "::text" if of_text and _CAST.match(after) else ""
+        as_text = _is_cast(match) and self._is_text(self._count - 1)
+        return f"${self._count}{'::text' if as_text else ''}"
 
     def _arguments(self, given: cst.BaseExpression | None) -> list[cst.Arg]:
         if given is None:
@@ -138,6 +149,13 @@ def _text(node: cst.BaseExpression) -> str:
         if isinstance(value, str):
             return value
     raise NotLiteral("its SQL is not written out")
+
+
+def _is_cast(placeholder: re.Match[str]) -> bool:
+    """Whether the statement makes an argument one of another type than text."""
+    text, start, end = placeholder.string, placeholder.start(), placeholder.end()
+    cast = _CAST.match(text, end)
+    return cast is not None and (not cast["within"] or bool(_OPEN_CAST.search(text[:start])))
 
 
 def _question_or_text(match: re.Match[str]) -> str:

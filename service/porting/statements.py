@@ -10,6 +10,7 @@ import libcst as cst
 from . import flask_types as types
 from .definitions import Definitions
 from .environment import Environment
+from .generated import pin_what_never_ends
 from .implicit import is_special
 from .nodes import parts_of
 from .program import Block, Function, Program
@@ -67,6 +68,7 @@ class Evaluation(Definitions):
             self._tell(number + 1, ROUNDS)
             if not self.changed:
                 break
+        pin_what_never_ends(self.program)
 
     def _begin_round(self) -> None:
         """Forget what held only because less was known."""

@@ -21,7 +21,7 @@ from service.porting.runtime import (
     run_if_awaitable,
     stream_with_context,
 )
-from service.porting.testing import coroutine_function, plain_function
+from service.porting.testing import coroutine_function, generator_function, plain_function
 
 
 def make_app() -> Quart:
@@ -176,6 +176,10 @@ async def test_a_double_of_a_coroutine_function_is_awaited_whatever_it_is() -> N
 
     assert await coroutine_function(lambda number: number + 1)(1) == 2
     assert await coroutine_function(asynchronous)(number=1) == 2
+
+
+async def test_a_double_of_an_asynchronous_generator_is_gone_through() -> None:
+    assert [each async for each in generator_function(lambda text: iter(text))("ab")] == ["a", "b"]
 
 
 async def test_a_plain_function_waits_for_a_coroutine_function() -> None:

@@ -24,7 +24,7 @@ def rewrite_middleware(plan: Plan) -> None:
     for site in plan.sites("call"):
         if "flask.Flask.__call__" in site.paths:
             plan.hand(site.where, site.node, _AS_WSGI)
-        elif any(path.startswith(_WERKZEUGS) for path in site.paths):
+        elif any(map(_is_made_of_werkzeugs, site.paths)):
             dealt_with = _behind_proxies(plan, site)
             done |= dealt_with
             if not dealt_with:
@@ -35,6 +35,11 @@ def rewrite_middleware(plan: Plan) -> None:
         module = plan.program.module_of.get(node)
         if Instance("flask.Flask") in base and module is not None:
             plan.hand(module, node, _OF_WSGI)
+
+
+def _is_made_of_werkzeugs(path: str) -> bool:
+    """Whether it makes middleware of Werkzeug's, and does not only call it."""
+    return path.startswith(_WERKZEUGS) and not path.endswith(".__call__")
 
 
 def _behind_proxies(plan: Plan, site: Site) -> set[cst.CSTNode]:
