@@ -161,6 +161,7 @@ class Handing(Doubles):
     def take_role(self, function: Function, role: str, node: cst.CSTNode, path: str = "") -> None:
         """Note who calls a function from outside."""
         function.roles.add(role)
+        self.program.registered[function].add((path.removesuffix("()"), node))
         if path.endswith(".cli.add_command") or path.startswith(OF_THE_APP):
             function.roles.add(APP_COMMAND)
         if "context_processor" in path and "shell" not in path:

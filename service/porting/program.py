@@ -272,6 +272,10 @@ class Program:
     templates: Templates = field(default_factory=lambda: Templates({}, ()))
     shown: dict[cst.CSTNode, tuple[Function | Module, Values]] = field(default_factory=dict)
     """What templates are given: by the call, or the function, that gives it."""
+    registered: dict[Function, set[tuple[str, cst.CSTNode]]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
+    """Functions that Flask is given to call: by which method, and the decorator or call."""
     read_by_templates: set[Function] = field(default_factory=set)
     """Functions of the proxies that templates are given."""
     in_threads: set[Function] = field(default_factory=set)

@@ -15,6 +15,8 @@ from service.porting.registration import TEMPLATE, VIEW
 from service.porting.sites import Site
 from service.porting.values import NOTHING, routines
 
+from .hooks import behind
+
 _OF_A_RESULT = m.Call(func=m.Call())
 """As in `ensure_async(view)()`."""
 _FILES = {"flask.render_template", "flask.stream_template"}
@@ -67,7 +69,7 @@ def _needing_a_hand(plan: Plan) -> set[Function]:
             called = site.functions | rendering.get(site, set())
             if site.role != IMPLICIT and not found.isdisjoint(called):
                 found |= set(_outwards(site.where))
-    return found
+    return found | behind(plan, found)
 
 
 def _called_by_templates(plan: Plan) -> dict[Site, set[Function]]:
