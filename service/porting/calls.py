@@ -14,7 +14,6 @@ from .program import Class, Function, Program, Scope
 from .records import Records
 from .registration import (
     ENTERING,
-    TEMPLATE,
     is_of_error_handlers,
     is_transparent,
     role_of,
@@ -227,10 +226,7 @@ class Calls(Records):
         elif path == "threading.Thread":
             self._start_thread(site, arguments)
         elif path in _RENDERING:
-            for function in routines(everything):
-                self.take_role(function, TEMPLATE, site.node)
-            for function in self.called_by_templates(everything, site.node, site.where):
-                function.roles.add(TEMPLATE)
+            self.show(everything, site.node, site.where)
         else:
             self._send(path, arguments)
             if path == "jinja2.Template.render":

@@ -10,6 +10,7 @@ from .attributes import Attributes
 from .environment import Environment
 from .flask_types import THREAD_LOCAL
 from .program import Class, Function, Module, Program
+from .registration import TEMPLATE
 from .sites import Site
 from .values import Instance, Many, Object, Proxied, Row, Value, Values, items, one, routines
 
@@ -98,6 +99,11 @@ class Implicit(Attributes):
         for method in self.methods(value.of, name) if isinstance(value, Object) else ():
             for param in method.names[1:2]:
                 self.changed |= method.bind(param, given)
+
+    def show(self, values: Values, node: cst.CSTNode, where: Function | Module) -> None:
+        """Note what templates are given there, and that they call it."""
+        for function in routines(values) | self.called_by_templates(values, node, where):
+            function.roles.add(TEMPLATE)
 
     def called_by_templates(
         self, values: Values, node: cst.CSTNode, where: Function | Module

@@ -40,7 +40,6 @@ from .values import (
     many,
     merged,
     one,
-    routines,
 )
 
 ROUNDS = 14
@@ -98,10 +97,7 @@ class Evaluation(Definitions):
         else:
             self.suite(function.node.body, env)
         if "context processor" in function.roles:
-            for given in routines(function.returns):
-                given.roles.add(TEMPLATE)
-            for called in self.called_by_templates(function.returns, function.node, function):
-                called.roles.add(TEMPLATE)
+            self.show(function.returns, function.node, function)
 
     def _parameter(self, function: Function, name: str) -> Values:
         found: Values = NOTHING

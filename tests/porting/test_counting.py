@@ -74,3 +74,47 @@ def test_routes_come_to_their_hooks(hook: str, routes: int, tmp_path: Path) -> N
     who = "\n\ndef who():\n    return request.remote_user\n"
     files = {"app.py": APP + who + hooked + TWO_VIEWS, "blueprints.py": BLUEPRINTS}
     assert by_hand(tmp_path, files) == routes
+
+
+@pytest.mark.parametrize(
+    ("registered", "template", "routes"),
+    [
+        ('globals["clock"] = Clock()', "{{ clock['now'] }}", 1),
+        ('globals["clock"] = Clock()', "{{ now }}", 0),
+        ('globals["stocks"] = connection', "{{ stocks.execute('SELECT 1') }}", 1),
+        ("globals.update(stocks=connection)", "{{ stocks.execute('SELECT 1') }}", 1),
+        ("globals.update(stocks=connection)", "{{ clock }}", 0),
+        ('filters["loud"] = who', "{{ 'a' | loud }}", 1),
+        ('filters["loud"] = lambda value: request.remote_user', "{{ 'a' | loud }}", 1),
+        ('filters["loud"] = lambda value: request.remote_user', "{{ 'a' | upper }}", 0),
+    ],
+)
+def test_routes_come_to_what_their_templates_use(
+    registered: str, template: str, routes: int, tmp_path: Path
+) -> None:
+    source = f"""import time
+
+import psycopg
+from flask import Flask, render_template_string, request
+
+app = Flask(__name__)
+connection = psycopg.connect("dbname=shop")
+
+
+class Clock:
+    def __getitem__(self, name):
+        time.sleep(1)
+
+
+def who(value):
+    return request.remote_user
+
+
+app.jinja_env.{registered}
+
+
+@app.get("/")
+def index():
+    return render_template_string("{template}")
+"""
+    assert by_hand(tmp_path, {"app.py": source}) == routes
