@@ -19,6 +19,7 @@ from .registration import (
     role_of,
 )
 from .sites import Site
+from .templates import RENDERING_FILES, RENDERING_TEXTS
 from .values import (
     NOTHING,
     External,
@@ -51,10 +52,7 @@ _CALLING_METHODS = {f"builtins.{name}" for name in ("bool", "iter", "len", "next
 _BY_NAME = {f"builtins.{name}" for name in ("delattr", "hasattr", "setattr", "vars")}
 _OF_TEMPLATES = ("filters", "globals", "tests")
 _RENDERING = {
-    "flask.render_template",
-    "flask.render_template_string",
-    "flask.stream_template",
-    "flask.stream_template_string",
+    *(RENDERING_FILES | RENDERING_TEXTS),
     f"{types.APPS_TEMPLATES}.Template.render",
     *(f"{types.APPS_TEMPLATES}.Environment.{name}.update" for name in _OF_TEMPLATES),
 }
@@ -226,11 +224,11 @@ class Calls(Records):
         elif path == "threading.Thread":
             self._start_thread(site, arguments)
         elif path in _RENDERING:
-            self.show(everything, site.node, site.where)
+            self.show(arguments, site.node, site.where, path)
         else:
             self._send(path, arguments)
             if path == "jinja2.Template.render":
-                called = self.called_by_templates(everything, site.node, site.where)
+                called = self.called_by_templates(arguments, site.node, site.where)
                 self._escape(site, [("", frozenset(map(Routine, called)))], path)
             if not self._is_decorating(path):
                 self._escape(site, arguments, path)

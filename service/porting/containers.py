@@ -294,7 +294,7 @@ class Containers(Implicit):
             kept = self.evaluate(target.value, env)
             kept_at = {value.path for value in kept if isinstance(value, External)}
             if any(path.startswith(types.APPS_TEMPLATES) for path in kept_at):
-                self.show(values, target, env.where)
+                self.show([("", values)], target, env.where)
                 return
             if called_by := {path for path in kept_at if path.startswith("jinja2.")}:
                 site = self.site(target, env, "call")

@@ -11,7 +11,7 @@ from pathlib import Path
 import libcst as cst
 
 from .fields import in_body
-from .sites import Double, Read, Site
+from .sites import Double, Read, Shown, Site
 from .templates import Templates
 from .values import NOTHING, Value, Values, merged
 
@@ -270,7 +270,7 @@ class Program:
     kept: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Functions that containers and attributes hold, and the names of the attributes."""
     templates: Templates = field(default_factory=lambda: Templates({}, ()))
-    shown: dict[cst.CSTNode, tuple[Function | Module, Values]] = field(default_factory=dict)
+    shown: dict[cst.CSTNode, Shown] = field(default_factory=dict)
     """What templates are given: by the call, or the function, that gives it."""
     registered: dict[Function, set[tuple[str, cst.CSTNode]]] = field(
         default_factory=lambda: defaultdict(set)

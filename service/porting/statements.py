@@ -97,7 +97,7 @@ class Evaluation(Definitions):
         else:
             self.suite(function.node.body, env)
         if "context processor" in function.roles:
-            self.show(function.returns, function.node, function)
+            self.show([("", function.returns)], function.node, function)
 
     def _parameter(self, function: Function, name: str) -> Values:
         found: Values = NOTHING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 import libcst as cst
@@ -13,12 +14,11 @@ from service.porting.plan import Plan
 from service.porting.program import Function
 from service.porting.registration import TEMPLATE
 from service.porting.sites import Site
-from service.porting.values import NOTHING, Object, Values, routines
+from service.porting.templates import RENDERING_FILES, RENDERING_TEXTS
+from service.porting.values import NOTHING, routines
 
-_FILES = {"flask.render_template", "flask.stream_template"}
-_TEXTS = {"flask.render_template_string", "flask.stream_template_string"}
 _OBJECTS = {"jinja2.Template.render"}
-"""What renders a template: by the name of its file, by its text, or as an object."""
+_RENDERING = RENDERING_FILES | RENDERING_TEXTS | _OBJECTS
 _PROCESSOR = "context processor"
 _OWN_ENVIRONMENT = "jinja2."
 
@@ -34,14 +34,14 @@ class Rendered:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.words = {site: words for site in plan.sites("call") if (words := self._words(site))}
-        self._known_as = dict(self._registered())
+        self._known_as = self._registered()
         self.called = {site: self._given(site) for site in self.words}
         self._call_the_rest()
 
     def by_hand(self) -> Iterator[Site]:
         """Those whose templates may use what needs a hand where it is registered for them."""
-        for node, (where, _) in self.plan.program.shown.items():
-            if node in self.plan.by_hand[where.module] and (names := _keys(node)):
+        for node, shown in self.plan.program.shown.items():
+            if node in self.plan.by_hand[shown.where.module] and (names := _keys(node)):
                 yield from (site for site in self.words if names & self.words[site])
 
     def _call_the_rest(self) -> None:
@@ -51,12 +51,12 @@ class Rendered:
         for function in self.plan.functions():
             if not self._is_known(function):
                 continue
-            names = self._known_as.get(function) or _names(function)
-            anywhere = is_special(function.name) or (
-                function not in given and names.isdisjoint(everywhere)
-            )
+            known_as = self._known_as.get(function, set())
+            names = known_as or _names(function)
+            anywhere = function not in given and names.isdisjoint(everywhere)
+            anywhere |= is_special(function.name) and function in self._known_as
             for site, words in self.words.items():
-                if names & words or (anywhere and function not in self._known_as):
+                if names & words or (anywhere and not known_as):
                     self.called[site].add(function)
 
     def _is_known(self, function: Function) -> bool:
@@ -68,45 +68,36 @@ class Rendered:
     def _words(self, site: Site) -> set[str]:
         """The names in the template that is rendered there, if one is."""
         node, templates = site.node, self.plan.program.templates
-        if not isinstance(node, cst.Call) or site.paths.isdisjoint(_FILES | _TEXTS | _OBJECTS):
+        if not isinstance(node, cst.Call) or site.paths.isdisjoint(_RENDERING):
             return set()
         written = text_of(node.args[0].value) if node.args else None
         if written is None or not site.paths.isdisjoint(_OBJECTS):
             return templates.words
-        of_a_file = site.paths.isdisjoint(_TEXTS)
+        of_a_file = site.paths.isdisjoint(RENDERING_TEXTS)
         return templates.words_at(written) if of_a_file else templates.words_of(written)
 
     def _given(self, site: Site) -> set[Function]:
         """The functions among the arguments of a call."""
         args = site.node.args if isinstance(site.node, cst.Call) else ()
-        values = self.plan.program.values
-        return {function for arg in args for function in routines(values.get(arg.value, NOTHING))}
+        values = [self.plan.program.values.get(arg.value, NOTHING) for arg in args]
+        shown = self.plan.program.shown.get(site.node)
+        return routines(NOTHING.union(*values)) | (shown.called if shown else set())
 
-    def _registered(self) -> Iterator[tuple[Function, set[str]]]:
-        """The functions that templates know by a name of an environment alone, and the names."""
-        known: dict[Function, list[set[str]]] = {}
-        for node, (_, values) in self.plan.program.shown.items():
-            for function in routines(values) | self._methods(values):
-                known.setdefault(function, []).append(_keys(node))
+    def _registered(self) -> dict[Function, set[str]]:
+        """What templates know anywhere, by which names; no names, if not by those alone."""
+        known: dict[Function, list[set[str]]] = defaultdict(list)
+        rendering = {site.node for site in self.words}
+        for node, shown in self.plan.program.shown.items():
+            for function in routines(shown.values) | shown.called:
+                known[function] += [] if node in rendering else [_keys(node)]
         for site in self.plan.sites("call"):
             if isinstance(site.node, cst.Subscript) and _of_own_environment(site):
                 for function in site.escaping:
-                    known.setdefault(function, []).append(_keys(site.node))
-        for function, names in known.items():
-            if all(names):
-                yield function, set().union(*names)
-
-    def _methods(self, values: Values) -> set[Function]:
-        """The methods of objects among the values that templates may call."""
-        words = self.plan.program.templates.words
+                    known[function].append(_keys(site.node))
         return {
-            function
-            for value in values
-            if isinstance(value, Object)
-            for each in value.of.lineage()
-            for name in each.bindings
-            if name in words or is_special(name)
-            for function in routines(each.bindings[name])
+            function: set().union(*names) if all(names) else set()
+            for function, names in known.items()
+            if names
         }
 
 
