@@ -226,7 +226,7 @@ class Calls(Records):
         elif path in _RENDERING:
             self.show(arguments, site.node, site.where, path)
         else:
-            self._send(path, arguments)
+            self._send(site, path, arguments)
             if path == "jinja2.Template.render":
                 called = self.called_by_templates(arguments, site.node, site.where)
                 self._escape(site, [("", frozenset(map(Routine, called)))], path)
@@ -281,7 +281,7 @@ class Calls(Records):
             if _takes_apart("dict", everything):
                 self._of_driver(site, "dict", arguments)
             return many(everything)
-        made = made_by(path, arguments)
+        made = made_by(path, arguments) or self.signalled(path, arguments)
         return self._of_driver(site, path, arguments) or made or self._result_of(path)
 
     def _of_driver(self, site: Site, path: str, arguments: Arguments) -> Values | None:

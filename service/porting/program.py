@@ -276,6 +276,10 @@ class Program:
         default_factory=lambda: defaultdict(set)
     )
     """Functions that Flask is given to call: by which method, and the decorator or call."""
+    receivers: dict[str, set[Function]] = field(default_factory=lambda: defaultdict(set))
+    """Functions that are connected to signals of the project's own, by the signal."""
+    sent: set[str] = field(default_factory=set)
+    """The signals of these that are sent."""
     read_by_templates: set[Function] = field(default_factory=set)
     """Functions of the proxies that templates are given."""
     in_threads: set[Function] = field(default_factory=set)

@@ -61,12 +61,12 @@ FILES = {
 )
 def test_special_methods_that_may_be_called(template: str, level: int, methods: str) -> None:
     use = Templates(FILES, ()).use_of(template, "it")
-    asked = ("__bool__", "__eq__", "__iter__", "__str__")
+    asked = ["__bool__", "__eq__", "__iter__", "__str__"]
     if methods == "__getitem__":
         assert use.may_call("__getitem__", level)
         methods = ""
     elif "__eq__" in methods:
-        asked = ("__eq__", "__str__")
+        asked = ["__eq__", "__str__"]
         methods = methods.replace("__bool__ ", "").replace("__iter__ ", "")
     assert [name for name in asked if use.may_call(name, level)] == methods.split()
 
