@@ -227,6 +227,7 @@ class Calls(Records):
             self.show(arguments, site.node, site.where, path)
         else:
             self._send(site, path, arguments)
+            self._encode(site, path, arguments)
             if path == "jinja2.Template.render":
                 called = self.called_by_templates(arguments, site.node, site.where)
                 self._escape(site, [("", frozenset(map(Routine, called)))], path)

@@ -10,6 +10,7 @@ import libcst as cst
 from . import flask_types as types
 from .awaitables import AWAITABLE
 from .doubles import Arguments
+from .encoders import Encoders
 from .environment import Environment
 from .generated import pin_beside_others, taken_by
 from .implicit import IMPLICIT
@@ -28,7 +29,6 @@ from .registration import (
     pin_by_name,
     role_of,
 )
-from .signals import Signals
 from .sites import Site
 from .values import (
     NOTHING,
@@ -62,7 +62,7 @@ _WSGI_SERVERS = (
 _ASKING = {"builtins.isinstance", "builtins.print", "builtins.repr", "builtins.type"}
 
 
-class Handing(Signals):
+class Handing(Encoders):
     """Functions as arguments."""
 
     @abstractmethod

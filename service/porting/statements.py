@@ -63,9 +63,11 @@ class Evaluation(Definitions):
                 self.block(module.tree.body, Environment(module, module))
             for function in list(self.program.functions.values()):
                 self._body(function)
+            self.settle()
             self._tell(number + 1, ROUNDS)
             if not self.changed:
                 break
+        self.take_for_encoded()
 
     def _begin_round(self) -> None:
         """Forget what held only because less was known."""
@@ -96,6 +98,8 @@ class Evaluation(Definitions):
             self.returned(function, self.evaluate(function.node.body, env))
         else:
             self.suite(function.node.body, env)
+        if VIEW in function.roles and not function.module.is_test:
+            self.encode(function.returns or DATA)
         if "context processor" in function.roles:
             self.show([("", function.returns)], function.node, function)
 
@@ -117,6 +121,7 @@ class Evaluation(Definitions):
             kind = "pytest.FixtureRequest" if asked_for else types.PYTEST_FIXTURES.get(name)
             if kind and not found:
                 found |= one(Instance(kind))
+        found |= self.asked_about(function, name)
         if not found and owner is not None and name in function.names:
             for base in owner.external_bases():
                 found |= types.passed(base, function.name, function.names.index(name))
