@@ -13,12 +13,12 @@ from .narrowing import decorated_at_once, is_parameter, opened_for, passes_on, s
 from .program import Class, Function, Program
 from .registration import (
     ENTERING,
-    TEMPLATE,
     is_of_error_handlers,
     is_transparent,
     role_of,
 )
 from .sites import Site
+from .templates import RENDERING_FILES, RENDERING_TEXTS
 from .values import (
     NOTHING,
     External,
@@ -53,10 +53,7 @@ _CALLING_METHODS = {f"builtins.{name}" for name in ("bool", "iter", "len", "next
 _BY_NAME = {f"builtins.{name}" for name in ("delattr", "hasattr", "setattr", "vars")}
 _OF_TEMPLATES = ("filters", "globals", "tests")
 _RENDERING = {
-    "flask.render_template",
-    "flask.render_template_string",
-    "flask.stream_template",
-    "flask.stream_template_string",
+    *(RENDERING_FILES | RENDERING_TEXTS),
     f"{types.APPS_TEMPLATES}.Template.render",
     *(f"{types.APPS_TEMPLATES}.Environment.{name}.update" for name in _OF_TEMPLATES),
 }
@@ -234,14 +231,12 @@ class Calls(ViewObjects):
         elif path == "threading.Thread":
             self._start_thread(site, arguments)
         elif path in _RENDERING:
-            for function in routines(everything):
-                self.take_role(function, TEMPLATE, site.node)
-            for function in self.called_by_templates(everything, site.node, site.where):
-                function.roles.add(TEMPLATE)
+            self.show(arguments, site.node, site.where, path)
         else:
-            self._send(path, arguments)
+            self._send(site, path, arguments)
+            self._encode(site, path, arguments)
             if path == "jinja2.Template.render":
-                called = self.called_by_templates(everything, site.node, site.where)
+                called = self.called_by_templates(arguments, site.node, site.where)
                 self._escape(site, [("", frozenset(map(Routine, called)))], path)
             if not self._is_decorating(path):
                 self._escape(site, arguments, path)
@@ -297,6 +292,7 @@ class Calls(ViewObjects):
                 self._of_driver(site, "dict", arguments)
             return many(everything)
         made = made_by(path, arguments) or self.getter(site, path, arguments)
+        made = made or self.signalled(path, arguments)
         return self._of_driver(site, path, arguments) or made or self._result_of(path)
 
     def _of_driver(self, site: Site, path: str, arguments: Arguments) -> Values | None:

@@ -12,7 +12,6 @@ from .environment import Environment
 from .generated import is_endless, pin_beside_others, pin_used
 from .implicit import Implicit
 from .program import Function
-from .registration import TEMPLATE
 from .sites import Site
 from .values import (
     DATA,
@@ -305,9 +304,7 @@ class Containers(Implicit):
             kept = self.evaluate(target.value, env)
             kept_at = {value.path for value in kept if isinstance(value, External)}
             if any(path.startswith(types.APPS_TEMPLATES) for path in kept_at):
-                for function in routines(values):
-                    function.roles.add(TEMPLATE)
-                self.program.shown[target] = env.where, values
+                self.show([("", values)], target, env.where)
                 return
             if called_by := {path for path in kept_at if path.startswith("jinja2.")}:
                 site = self.site(target, env, "call")

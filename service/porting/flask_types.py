@@ -191,6 +191,7 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "flask.testing.QuartCliRunner": _RUNNER,
     "flask.testing.client.QuartClient": _CLIENT,
     "flask.typing.TestClientProtocol": _CLIENT,
+    "flask.signals.Namespace": "blinker.Namespace",
     "flask.wrappers.response.Response": _RESPONSE,
     "collections.namedtuple": "typing.NamedTuple",
     "service.porting.runtime.PortedRequest": REQUEST,

@@ -10,6 +10,7 @@ import libcst as cst
 from . import flask_types as types
 from .awaitables import AWAITABLE
 from .doubles import Arguments
+from .encoders import Encoders
 from .environment import Environment
 from .generated import pin_beside_others, taken_by
 from .getters import Getters
@@ -55,7 +56,6 @@ _TAKING_GENERATORS = {
     "flask.make_response",
     "flask.stream_with_context",
 }
-_SIGNALS = "blinker."
 _WSGI_SERVERS = (
     *("bjoern.", "cheroot.", "eventlet.wsgi", "gevent.pywsgi", "pytest_localserver.", "waitress."),
     *("werkzeug.serving.", "wsgiref."),
@@ -63,7 +63,7 @@ _WSGI_SERVERS = (
 _ASKING = {"builtins.isinstance", "builtins.print", "builtins.repr", "builtins.type"}
 
 
-class Handing(Getters):
+class Handing(Encoders, Getters):
     """Functions as arguments."""
 
     @abstractmethod
@@ -163,6 +163,7 @@ class Handing(Getters):
     def take_role(self, function: Function, role: str, node: cst.CSTNode, path: str = "") -> None:
         """Note who calls a function from outside."""
         function.roles.add(role)
+        self.program.registered[function].add((path.removesuffix("()"), node))
         if path.endswith(".cli.add_command") or path.startswith(OF_THE_APP):
             function.roles.add(APP_COMMAND)
         if "context_processor" in path and "shell" not in path:
@@ -289,21 +290,6 @@ class Handing(Getters):
             target.pins.setdefault("a context manager decorates it, which may not await it", node)
             where = Environment(target, target)
             self.site(node, where, IMPLICIT).functions |= around
-
-    def _listen(self, function: Function, path: str) -> None:
-        """Bind what a receiver of the project's own signals gets: what any of them is sent with."""
-        if not path.startswith(_SIGNALS):
-            return
-        sender = function.names[:1] if function.owner is None else []
-        for name in [*function.names, *function.keyword_only]:
-            sent = self.program.stored.get((_SIGNALS, "" if name in sender else name), NOTHING)
-            self.changed |= function.bind(name, sent)
-
-    def _send(self, path: str, arguments: Arguments) -> None:
-        """Note what a signal is sent with, for its receivers."""
-        if path.startswith(_SIGNALS) and path.endswith((".send", ".send_async")):
-            for name, values in arguments:
-                self.store(one(Instance(_SIGNALS)), name, values)
 
     def _foreign_decorator(self, path: str, targets: set[Function], node: cst.Decorator) -> None:
         for target in targets:

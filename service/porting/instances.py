@@ -11,7 +11,7 @@ import libcst.matchers as m
 
 from .environment import Environment, Names
 from .nodes import parts_of
-from .values import DATA, Value, Values, instance_of
+from .values import DATA, OTHERS, Instance, Value, Values, instance_of
 
 _TOLD = m.Call(func=m.Name("isinstance"), args=[m.Arg(m.Name()), m.Arg()])
 
@@ -30,7 +30,7 @@ class Instances(Names):
         told: dict[str, Values] = {}
         for name, classes in _told(test):
             kinds = frozenset[Value]().union(*(self.evaluate(each, env) for each in classes))
-            if all(map(instance_of, kinds)) and self.look_up(env, name) <= DATA:
+            if all(map(instance_of, kinds)) and _is_open(self.look_up(env, name)):
                 found = frozenset(value for kind in kinds if (value := instance_of(kind)))
                 env.names[name] = told[name] = found
         yield
@@ -41,6 +41,11 @@ class Instances(Names):
                 env.names[name] = before[name]
             else:
                 del env.names[name]
+
+
+def _is_open(values: Values) -> bool:
+    """Whether nothing else is known, or it may be of other classes than those known."""
+    return values <= DATA or Instance(OTHERS) in values
 
 
 def _told(test: cst.BaseExpression) -> Iterator[tuple[str, list[cst.BaseExpression]]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import libcst as cst
 
 from .fields import in_body
-from .sites import Double, Read, Site
+from .sites import Double, Read, Shown, Site
 from .templates import Templates
 from .values import NOTHING, Value, Values, merged
 
@@ -284,8 +284,16 @@ class Program:
     kept: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Functions that containers and attributes hold, and the names of the attributes."""
     templates: Templates = field(default_factory=lambda: Templates({}, ()))
-    shown: dict[cst.CSTNode, tuple[Function | Module, Values]] = field(default_factory=dict)
+    shown: dict[cst.CSTNode, Shown] = field(default_factory=dict)
     """What templates are given: by the call, or the function, that gives it."""
+    registered: dict[Function, set[tuple[str, cst.CSTNode]]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
+    """Functions that Flask is given to call: by which method, and the decorator or call."""
+    receivers: dict[str, set[Function]] = field(default_factory=lambda: defaultdict(set))
+    """Functions that are connected to signals of the project's own, by the signal."""
+    sent: set[str] = field(default_factory=set)
+    """The signals of these that are sent."""
     read_by_templates: set[Function] = field(default_factory=set)
     """Functions of the proxies that templates are given."""
     in_threads: set[Function] = field(default_factory=set)

@@ -85,3 +85,17 @@ class Double:
     node: cst.BaseExpression | None = None
     given: Values = NOTHING
     called: tuple[tuple[cst.BaseExpression, Values], ...] = ()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What templates are given at some place.
+
+    Attributes:
+        values: it, or what it may be.
+        called: the methods of it that they may call.
+    """
+
+    where: Function | Module
+    values: Values
+    called: set[Function]

@@ -41,7 +41,6 @@ from .values import (
     many,
     merged,
     one,
-    routines,
 )
 
 ROUNDS = 14
@@ -65,10 +64,12 @@ class Evaluation(Definitions):
                 self.block(module.tree.body, Environment(module, module))
             for function in list(self.program.functions.values()):
                 self._body(function)
+            self.settle()
             self._tell(number + 1, ROUNDS)
             if not self.changed:
                 break
         pin_what_never_ends(self.program)
+        self.take_for_encoded()
 
     def _begin_round(self) -> None:
         """Forget what held only because less was known."""
@@ -100,11 +101,10 @@ class Evaluation(Definitions):
             self.returned(function, self.evaluate(function.node.body, env))
         else:
             self.suite(function.node.body, env)
+        if VIEW in function.roles and not function.module.is_test:
+            self.encode(function.returns or DATA)
         if "context processor" in function.roles:
-            for given in routines(function.returns):
-                given.roles.add(TEMPLATE)
-            for called in self.called_by_templates(function.returns, function.node, function):
-                called.roles.add(TEMPLATE)
+            self.show([("", function.returns)], function.node, function)
 
     def _parameter(self, function: Function, name: str) -> Values:
         found: Values = NOTHING
@@ -124,6 +124,7 @@ class Evaluation(Definitions):
             kind = "pytest.FixtureRequest" if asked_for else types.PYTEST_FIXTURES.get(name)
             if kind and not found:
                 found |= one(Instance(kind))
+        found |= self.asked_about(function, name)
         if not found and owner is not None and name in function.names:
             for base in owner.external_bases():
                 found |= types.passed(base, function.name, function.names.index(name))

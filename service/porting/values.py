@@ -150,6 +150,9 @@ def something_of(kind: str) -> Instance:
 DATA: Values = frozenset((Instance("builtins.?"),))
 """Numbers, strings and the like: nothing that could wait."""
 
+OTHERS = "json.?"
+"""The class of what encoders are asked about, and is not of the project."""
+
 BYTEARRAY = Instance("builtins.bytearray")
 
 
