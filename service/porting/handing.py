@@ -126,7 +126,8 @@ class Handing(Doubles):
         """What a thread is given to call, it calls with the arguments given for that."""
         given = dict(arguments)
         self._hand_over(site, arguments)
-        for function in routines(given.get("target", NOTHING)):
+        self.program.threads[site.node] = target = given.get("target", NOTHING)
+        for function in routines(target):
             function.pins.setdefault("a thread calls it", site.node)
             for value in given.get("args", NOTHING):
                 if isinstance(value, Row):
