@@ -18,9 +18,11 @@ from .nodes import dotted
 from .parametrized import PARAMETRIZE, parameters
 from .program import Function
 from .registration import (
+    AFTER,
     APP_COMMAND,
     CALLBACK,
     COMMAND,
+    HOOK,
     OF_THE_APP,
     ON_THE_LOOP,
     is_of_error_handlers,
@@ -164,6 +166,8 @@ class Handing(Doubles):
         function.roles.add(role)
         if path.endswith(".cli.add_command") or path.startswith(OF_THE_APP):
             function.roles.add(APP_COMMAND)
+        if role == HOOK and ".after_" in path:
+            function.roles.add(AFTER)
         if "context_processor" in path and "shell" not in path:
             function.roles.add("context processor")
         if role in {CALLBACK, ON_THE_LOOP}:
