@@ -35,6 +35,7 @@ from .passes.members import tell_of_members
 from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
 from .passes.overrides import rewrite_overrides
+from .passes.plugins import tell_of_plugins
 from .passes.rendering import tell_of_rendering
 from .passes.request_classes import rewrite_request_classes
 from .passes.requirements import tell_of_requirements
@@ -81,6 +82,7 @@ STEPS = (
     rewrite_iterators,
     tell_of_settings,
     tell_of_settings_of_tests,
+    tell_of_plugins,
     tell_of_rendering,
     define_functions,
     rewrite_annotations,
