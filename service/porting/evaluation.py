@@ -60,7 +60,7 @@ class Expressions(Containers):
             cst.GeneratorExp: self._comprehension,
             cst.DictComp: self._dict_comprehension,
             cst.IfExp: self._if,
-            cst.BooleanOperation: self._either,
+            cst.BooleanOperation: self.either,
             cst.BinaryOperation: self._binary,
             cst.NamedExpr: self._named,
             cst.Yield: self._yield,
@@ -313,13 +313,6 @@ class Expressions(Containers):
         with self.where_true(node.test, env):
             values = self.evaluate(node.body, env)
         return values | self.evaluate(node.orelse, env)
-
-    def _either(self, node: cst.BooleanOperation, env: Environment) -> Values:
-        values = self.evaluate(node.left, env)
-        if isinstance(node.operator, cst.Or):
-            return values | self.evaluate(node.right, env)
-        with self.where_true(node.left, env):
-            return values | self.evaluate(node.right, env)
 
     def _binary(self, node: cst.BinaryOperation, env: Environment) -> Values:
         both = self.evaluate(node.left, env) | self.evaluate(node.right, env)

@@ -20,9 +20,11 @@ from .nodes import dotted
 from .parametrized import PARAMETRIZE, parameters
 from .program import Function
 from .registration import (
+    AFTER,
     APP_COMMAND,
     CALLBACK,
     COMMAND,
+    HOOK,
     OF_THE_APP,
     ON_THE_LOOP,
     is_of_error_handlers,
@@ -128,7 +130,8 @@ class Handing(Encoders, Getters):
         """What a thread is given to call, it calls with the arguments given for that."""
         given = dict(arguments)
         self._hand_over(site, self.with_asked(site, arguments))
-        for function in routines(given.get("target", NOTHING)):
+        self.program.threads[site.node] = target = given.get("target", NOTHING)
+        for function in routines(target):
             function.pins.setdefault("a thread calls it", site.node)
             for value in given.get("args", NOTHING):
                 if isinstance(value, Row):
@@ -166,6 +169,8 @@ class Handing(Encoders, Getters):
         self.program.registered[function].add((path.removesuffix("()"), node))
         if path.endswith(".cli.add_command") or path.startswith(OF_THE_APP):
             function.roles.add(APP_COMMAND)
+        if role == HOOK and ".after_" in path:
+            function.roles.add(AFTER)
         if "context_processor" in path and "shell" not in path:
             function.roles.add("context processor")
         if role in {CALLBACK, ON_THE_LOOP}:

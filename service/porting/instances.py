@@ -1,4 +1,4 @@
-"""What `isinstance` tells of a name, where it is true."""
+"""What is true, and what `isinstance` tells of a name where it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ import libcst.matchers as m
 
 from .environment import Environment, Names
 from .nodes import parts_of
-from .values import DATA, OTHERS, Instance, Value, Values, instance_of
+from .values import (
+    DATA,
+    OTHERS,
+    Instance,
+    Object,
+    Routine,
+    Type,
+    Value,
+    Values,
+    instance_of,
+)
 
 _TOLD = m.Call(func=m.Name("isinstance"), args=[m.Arg(m.Name()), m.Arg()])
 
@@ -41,6 +51,23 @@ class Instances(Names):
                 env.names[name] = before[name]
             else:
                 del env.names[name]
+
+    def either(self, node: cst.BooleanOperation, env: Environment) -> Values:
+        """What `or` gives, or `and`, which never stops at what is always true."""
+        values = self.evaluate(node.left, env)
+        if isinstance(node.operator, cst.Or):
+            return values | self.evaluate(node.right, env)
+        with self.where_true(node.left, env):
+            right = self.evaluate(node.right, env)
+        return frozenset(value for value in values if not _is_true(value)) | right
+
+
+def _is_true(value: Value) -> bool:
+    """Whether it is true whatever it holds."""
+    if isinstance(value, Object):
+        asked = any(value.of.attribute(name) for name in ("__bool__", "__len__"))
+        return not asked and {*value.of.external_bases()} <= {"builtins.object"}
+    return isinstance(value, Routine | Type) or value == Instance("flask.Flask")
 
 
 def _is_open(values: Values) -> bool:

@@ -38,9 +38,11 @@ from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
 from .passes.names_passed_on import rename_names_passed_on
 from .passes.overrides import rewrite_overrides
+from .passes.plugins import tell_of_plugins
 from .passes.rendering import tell_of_rendering
 from .passes.request_classes import rewrite_request_classes
 from .passes.requirements import tell_of_requirements
+from .passes.serving import tell_of_serving
 from .passes.settings import tell_of_settings
 from .passes.settings_of_tests import tell_of_settings_of_tests
 from .passes.stream_contexts import tell_of_streams
@@ -86,12 +88,14 @@ STEPS = (
     rewrite_iterators,
     tell_of_settings,
     tell_of_settings_of_tests,
+    tell_of_plugins,
     tell_of_rendering,
     define_functions,
     rewrite_annotations,
     rewrite_queries,
     tell_of_blocking,
     tell_of_waiting_for_threads,
+    tell_of_serving,
     count_routes,
 )
 """What makes out the edits; the order matters where the pass says so."""

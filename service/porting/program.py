@@ -298,6 +298,8 @@ class Program:
     """Functions of the proxies that templates are given."""
     in_threads: set[Function] = field(default_factory=set)
     """Functions that are handed to something which runs them in a thread."""
+    threads: dict[cst.CSTNode, Values] = field(default_factory=dict)
+    """What threads are given to call: by the call that makes them."""
     streamed: set[Function] = field(default_factory=set)
     """Generator functions that run in the context of their request after it."""
     withs: list[cst.With] = field(default_factory=list)

@@ -15,6 +15,7 @@ from .implicit import is_special
 from .nodes import parts_of
 from .program import Block, Function, Program
 from .registration import (
+    AFTER,
     CALLBACK,
     FIXTURE,
     HOOK,
@@ -146,13 +147,9 @@ class Evaluation(Definitions):
             return DATA
         if RECEIVER in function.roles and name in types.GIVEN_TO_RECEIVERS:
             return types.GIVEN_TO_RECEIVERS[name]
+        if AFTER in function.roles:
+            return types.ANY_RESPONSE
         if HOOK in function.roles:
-            if any(
-                isinstance(value, External) and "after_" in value.path
-                for values in function.decorators
-                for value in values
-            ):
-                return types.ANY_RESPONSE
             return one(Instance("werkzeug.exceptions.HTTPException"))
         return NOTHING
 

@@ -157,9 +157,11 @@ BYTEARRAY = Instance("builtins.bytearray")
 
 
 def instance_of(kind: Value) -> Value | None:
-    """An object of this class, if it is one."""
+    """An object of this class, if it is one; a row is data that has been fetched."""
     if isinstance(kind, Type):
         return Object(kind.of)
+    if isinstance(kind, External) and kind.path.endswith("Row"):
+        return Instance("builtins.?")
     return something_of(kind.path) if isinstance(kind, External) else None
 
 
