@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 import libcst.matchers as m
 
+from .adapted import Adapted
 from .nodes import body_of, perhaps_called
 from .program import Function
 from .query_edits import (
@@ -274,7 +275,10 @@ class FunctionQueries(Transactions):
             given = execute.args[1].value if len(execute.args) > 1 else None
             if not execute.args or any(arg.keyword or arg.star for arg in execute.args):
                 raise NotLiteral("its arguments are given in another way")
-            sql = Statement(execute.args[0].value, given)
+            adapted = Adapted(self.q.program, execute, given)
+            if adapted.unfit:
+                raise NotLiteral(adapted.unfit)
+            sql = Statement(execute.args[0].value, adapted.given, adapted.texts)
         except NotLiteral as error:
             self.q.refuse(execute, f"SQL is left as it is: {error}")
             return

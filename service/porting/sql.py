@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import libcst as cst
 
+from .adapted import TWICE
+from .nodes import text_of
 from .request_text import is_text
 
 _PLACEHOLDER = re.compile(r"%s|%%|%\((\w+)\)s|%b|%t")
@@ -37,8 +40,14 @@ class Statement:
         locks: whether what it does lasts as long as its transaction, whatever comes after it.
     """
 
-    def __init__(self, sql: cst.BaseExpression, given: cst.BaseExpression | None) -> None:
+    def __init__(
+        self,
+        sql: cst.BaseExpression,
+        given: cst.BaseExpression | None,
+        texts: Collection[cst.CSTNode] = (),
+    ) -> None:
         self._names: list[str] = []
+        self._texts = texts
         self._given = given
         self._count = 0
         text = _text(sql)
@@ -85,7 +94,7 @@ class Statement:
         if name:
             if name not in self._names:
                 self._names.append(name)
-            return f"${self._names.index(name) + 1}"
+            return f"${self._names.index(name) + 1}{self._of_json(match, self._named(name))}"
         self._count += 1
         return f"${self._count}{self._as_text(match)}"
 
@@ -93,8 +102,25 @@ class Statement:
         """What lets PostgreSQL read text as another type: asyncpg takes none for a date."""
         given = self._given.elements if isinstance(self._given, cst.Tuple | cst.List) else ()
         after = match.string[match.end() :]
-        of_text = len(given) >= self._count and is_text(given[self._count - 1].value)
-        return "::text" if of_text and _CAST.match(after) else ""
+        part = given[self._count - 1].value if len(given) >= self._count else None
+        of_text = part is not None and is_text(part)
+        return "::text" if of_text and _CAST.match(after) else self._of_json(match, part)
+
+    def _of_json(self, match: re.Match[str], part: cst.CSTNode | None) -> str:
+        """What lets PostgreSQL read the text of JSON, which asyncpg would encode once more."""
+        if part not in self._texts:
+            return ""
+        after = match.string[match.end() :]
+        if not after.startswith("::"):
+            raise NotLiteral(TWICE)
+        return "::text" if _CAST.match(after) else ""
+
+    def _named(self, name: str) -> cst.CSTNode | None:
+        """The argument of this name, if it is written out."""
+        for each in self._given.elements if isinstance(self._given, cst.Dict) else ():
+            if isinstance(each, cst.DictElement) and text_of(each.key) == name:
+                return each.value
+        return None
 
     def _arguments(self, given: cst.BaseExpression | None) -> list[cst.Arg]:
         if given is None:
