@@ -301,6 +301,8 @@ class Calls(ViewObjects):
         if kind is not None:
             made = self.program.connects.setdefault(site.node, len(self.program.connects) + 1)
             return one(Instance(f"{kind}@{made}"))
+        if path.endswith(".execute") and path.startswith("psycopg") and len(arguments) > 1:
+            self.program.adapted[site.node] = arguments[1][1]
         everything = frozenset().union(*(values for _, values in arguments))
         numbers = {
             number

@@ -9,6 +9,7 @@ it stays as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import libcst as cst
 import libcst.matchers as m
@@ -23,6 +24,7 @@ from .idiom import (
     connect_sites,
     errors_caught,
     kept_of,
+    kept_where_read,
     numbers_in,
 )
 from .nodes import dotted
@@ -70,10 +72,14 @@ def _find_kept(idiom: Idiom) -> None:
             }
             kind = KINDS[sorted(kinds & set(KINDS))[0]]
             idiom.kept[name] = Kept(name, numbers, kind, of_g=True)
-    for module in idiom.program.modules.values():
+    homes = {site.where for _, site in connect_sites(idiom)}
+    for module in sorted(idiom.program.modules.values(), key=lambda each: each not in homes):
         for name, values in module.bindings.items():
             numbers = numbers_in(values)
             if not numbers or module.is_test:
+                continue
+            if known := _known_as_another(idiom, name, numbers):
+                known.aliases.add(name)
                 continue
             if name in idiom.kept and numbers - idiom.kept[name].numbers:
                 idiom.kept[name].numbers |= numbers
@@ -83,6 +89,14 @@ def _find_kept(idiom: Idiom) -> None:
                 of = next(value.kind for value in values if isinstance(value, Instance))
                 kind = KINDS[of.partition(".")[0]]
                 idiom.kept[name] = Kept(name, numbers, kind, of_g=False)
+
+
+def _known_as_another(idiom: Idiom, name: str, numbers: set[int]) -> Kept | None:
+    """The variable of a module that a name of another module is for."""
+    for kept in idiom.kept.values():
+        if not kept.of_g and numbers <= kept.numbers and kept.name != name:
+            return kept
+    return None
 
 
 def _find_singletons(idiom: Idiom) -> None:
@@ -249,14 +263,13 @@ def _involve(idiom: Idiom) -> None:
                 if name is not None:
                     _await_opener(idiom, site, name)
     for node, read in idiom.program.reads.items():
-        kept_here = idiom.kept.get(read.name)
+        kept_here = kept_where_read(idiom, read)
         if kept_here is None or kept_here.refusal or read.where in idiom.removed:
             continue
-        if kept_here.of_g == read.of_g and kept_here.numbers & read.numbers:
-            idiom.reads[node] = read
-            site = Site(node, read.where, "attribute", block=read.block)
-            idiom.program.sites.setdefault((node, "attribute"), site)
-            idiom.awaited.add(node)
+        idiom.reads[node] = replace(read, name=kept_here.name)
+        site = Site(node, read.where, "attribute", block=read.block)
+        idiom.program.sites.setdefault((node, "attribute"), site)
+        idiom.awaited.add(node)
 
 
 def _await_opener(idiom: Idiom, site: Site, name: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 import libcst.matchers as m
 
+from .adapted import Adapted
 from .nodes import body_of, perhaps_called
 from .program import Function
 from .query_edits import (
@@ -275,8 +276,11 @@ class FunctionQueries(Transactions):
             given = execute.args[1].value if len(execute.args) > 1 else None
             if not execute.args or any(arg.keyword or arg.star for arg in execute.args):
                 raise NotLiteral("its arguments are given in another way")
+            adapted = Adapted(self.q.program, execute, given)
+            if adapted.unfit:
+                raise NotLiteral(adapted.unfit)
             is_text = partial(self.q.texts.is_text_at, given=given, where=self.function)
-            sql = Statement(execute.args[0].value, given, is_text)
+            sql = Statement(execute.args[0].value, adapted.given, is_text, adapted.is_json)
         except NotLiteral as error:
             self.q.refuse(execute, f"SQL is left as it is: {error}")
             return

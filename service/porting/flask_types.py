@@ -52,6 +52,7 @@ OBJECTS = {
 """What is there already, without a call."""
 
 RETURNED = {
+    **{f"{of}.dumps": "json.text" for of in ("json", "flask.json", "simplejson", "ujson")},
     **{f"{_CLIENT}.{verb}": _RESPONSE for verb in _VERBS},
     f"{_CLIENT}.?": _RESPONSE,
     f"{_CLIENT}.session_transaction": "flask.testing.SessionTransaction",

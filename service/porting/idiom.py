@@ -29,6 +29,7 @@ class Kept:
         numbers: the connect calls it may come from.
         kind: the backend.
         of_g: whether it is kept on `g`, or in a module.
+        aliases: what else it is called, where it is imported by another name.
         refusal: why it is not converted; empty if it is.
     """
 
@@ -36,6 +37,7 @@ class Kept:
     numbers: set[int]
     kind: str
     of_g: bool
+    aliases: set[str] = field(default_factory=set)
     refusal: str = ""
     refused_at: Site | None = None
 
@@ -114,6 +116,15 @@ def connect_sites(idiom: Idiom) -> list[tuple[int, Site]]:
         (number, idiom.program.sites[node, "call"])
         for node, number in idiom.program.connects.items()
     ]
+
+
+def kept_where_read(idiom: Idiom, read: Read) -> Kept | None:
+    """The connection that is read there, by whichever name."""
+    for kept in idiom.kept.values():
+        named = read.name == kept.name or read.name in kept.aliases
+        if named and kept.of_g == read.of_g and kept.numbers & read.numbers:
+            return kept
+    return None
 
 
 def kept_of(idiom: Idiom, number: int | None) -> Kept | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
+from .adapted import makes_data
 from .drivers import SPEAKING_SQL
 
 _RUNNING_LOOPS = ("asyncio.run", "asyncio.?.run_until_complete", "asyncio.?.run_forever")
@@ -227,6 +228,8 @@ def may_wait(path: str) -> bool:
         return path in WAITING_IN_STDLIB
     if _waits_for_threads(path) or path.startswith(_HOLDING_ANYTHING):
         return True
+    if library in SPEAKING_SQL and makes_data(path):
+        return False
     if library == "rethinkdb":
         return path.rpartition(".")[2] in _WAITING_IN_RETHINKDB
     if any(path == known or path.startswith(f"{known}.") for known in WAITING_IN_STDLIB):

@@ -269,6 +269,8 @@ class Program:
     """The module of each attribute that is read."""
     connects: dict[cst.CSTNode, int] = field(default_factory=dict)
     """The number of each call that connects to a database."""
+    adapted: dict[cst.CSTNode, Values] = field(default_factory=dict)
+    """What psycopg is given for the placeholders of SQL, by the call."""
     leaked: dict[int, list[Site]] = field(default_factory=lambda: defaultdict(list))
     """Connections handed to code outside of the project, and where."""
     attached: dict[int, Site] = field(default_factory=dict)

@@ -84,7 +84,8 @@ def _refuse(kept: Kept, reason: str, site: Site) -> None:
 
 def _by_itself(idiom: Idiom, kept: Kept) -> None:
     """How it is opened, who gets it, and whether tests put something else in its place."""
-    patched = {kept.name, *(f.name for f, names in idiom.openers.items() if kept.name in names)}
+    openers = (f.name for f, names in idiom.openers.items() if kept.name in names)
+    patched = {kept.name, *kept.aliases, *openers}
     for number, site in connect_sites(idiom):
         if number not in kept.numbers:
             continue

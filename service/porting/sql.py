@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import libcst as cst
 
+from .adapted import TWICE
+
 _PLACEHOLDER = re.compile(r"%s|%%|%\((\w+)\)s|%b|%t")
 _QUESTION = re.compile(r"'(?:[^']|'')*'|\?")
 _PERCENT = re.compile(r"%s|%\(")
@@ -41,6 +43,7 @@ class Statement:
     Args:
         is_text: whether an argument, by its place or its name, can be nothing but text. Then
             PostgreSQL is let read it as another type: asyncpg takes none for a date.
+        is_json: whether it is the text of JSON, which asyncpg would encode once more.
     """
 
     def __init__(
@@ -48,9 +51,11 @@ class Statement:
         sql: cst.BaseExpression,
         given: cst.BaseExpression | None,
         is_text: Callable[[int | str], bool],
+        is_json: Callable[[int | str], bool],
     ) -> None:
         self._names: list[str] = []
         self._is_text = is_text
+        self._is_json = is_json
         self._count = 0
         text = _text(sql)
         self._without_cast = {
@@ -101,11 +106,18 @@ class Statement:
         if name:
             if name not in self._names:
                 self._names.append(name)
-            as_text = name not in self._without_cast and self._is_text(name)
-            return f"${self._names.index(name) + 1}{'::text' if as_text else ''}"
+            return f"${self._names.index(name) + 1}{self._typed(match, name)}"
         self._count += 1
-        as_text = _is_cast(match) and self._is_text(self._count - 1)
-        return f"${self._count}{'::text' if as_text else ''}"
+        return f"${self._count}{self._typed(match, self._count - 1)}"
+
+    def _typed(self, match: re.Match[str], place: int | str) -> str:
+        """What lets PostgreSQL read text as another type than asyncpg would send it as."""
+        if self._is_json(place):
+            if not match.string.startswith("::", match.end()) and not _is_cast(match):
+                raise NotLiteral(TWICE)
+        elif place in self._without_cast or not self._is_text(place):
+            return ""
+        return "::text" if _is_cast(match) else ""
 
     def _arguments(self, given: cst.BaseExpression | None) -> list[cst.Arg]:
         if given is None:

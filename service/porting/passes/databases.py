@@ -124,7 +124,7 @@ class _Imports(cst.CSTVisitor):
         super().__init__()
         self.plan = plan
         self.module = module
-        self.variables = variables
+        self.numbers = {number for kept in variables.values() for number in kept.numbers}
 
     def visit_ImportFrom(self, node: cst.ImportFrom) -> None:
         if isinstance(node.names, cst.ImportStar) or not self._is_of_project(node):
@@ -144,9 +144,7 @@ class _Imports(cst.CSTVisitor):
     def _is_gone(self, alias: cst.ImportAlias) -> bool:
         bound = dotted(alias.asname.name) if alias.asname else dotted(alias.name)
         values = self.module.bindings.get(bound, frozenset())
-        kept = self.variables.get(dotted(alias.name))
-        of_variable = kept is not None and not kept.numbers.isdisjoint(numbers_in(values))
-        return of_variable or _gone(self.plan, values)
+        return not self.numbers.isdisjoint(numbers_in(values)) or _gone(self.plan, values)
 
 
 def _with_names(names: list[cst.ImportAlias]) -> Callable[[cst.ImportFrom], cst.ImportFrom]:
