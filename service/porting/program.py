@@ -257,6 +257,8 @@ class Program:
     """Calls by which a function of `operator` reads on of what is awaited, or more beside it."""
     returned: list[tuple[Function, cst.BaseExpression]] = field(default_factory=list)
     """What functions return."""
+    imports: dict[cst.ImportFrom, tuple[Module, Module]] = field(default_factory=dict)
+    """Imports from modules of the project: the module that imports, and the other one."""
     looked_for: set[cst.CSTNode] = field(default_factory=set)
     """Calls of `hasattr` that ask for an attribute which is awaited."""
     consumed: dict[cst.CSTNode, Function] = field(default_factory=dict)

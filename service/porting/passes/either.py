@@ -7,19 +7,17 @@ import libcst as cst
 from service.porting import flask_types as types
 from service.porting.awaitables import AWAITABLE
 from service.porting.nodes import dotted, text_of
-from service.porting.plan import Plan, paths
+from service.porting.plan import Plan
 from service.porting.program import Function, Module
-from service.porting.registration import HOOK, RECEIVER
+from service.porting.registration import AFTER, RECEIVER
 from service.porting.sites import Site
 from service.porting.values import DATA, NOTHING, External, Instance, Object, Routine, Value
-
-_AWAITED = AWAITABLE | {"flask.Response.text"}
 
 
 def may_be_either(plan: Plan, site: Site) -> bool:
     """Whether only some of what this may be is awaited: by its name, or by what it is of."""
     node = site.node
-    if site.paths.isdisjoint(_AWAITED):
+    if site.paths.isdisjoint(AWAITABLE):
         return False
     read = node.func if isinstance(node, cst.Call) else node
     if isinstance(node, cst.Call) and dotted(read) == "getattr":
@@ -49,9 +47,8 @@ def reads_any_response(plan: Plan, function: Function | Module) -> bool:
     """Whether it is to make Quart's own of whatever response it gets, since it awaits the body."""
     if function not in plan.colours.asynchronous or not isinstance(function, Function):
         return False
-    after = any("after_" in path for values in function.decorators for path in paths(values))
     received = RECEIVER in function.roles and "response" in function.names
-    return ((after and HOOK in function.roles) or received) and any(
+    return (AFTER in function.roles or received) and any(
         path.startswith("flask.Response.") and plan.colours.needs(site)
         for site in plan.colours.sites(function)
         for path in site.paths

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import libcst as cst
 import libcst.matchers as m
@@ -18,11 +18,11 @@ _LISTING = m.Assign([m.AssignTarget(_ALL)]) | m.AugAssign(_ALL) | m.AnnAssign(_A
 
 def rename_names_passed_on(plan: Plan) -> None:
     """Make out the edits for imports of such names, and for lists of them."""
-    imports = [each for module in plan.program.modules.values() for each in _imports(plan, module)]
-    while True in [_follow(plan, *each) for each in imports]:
+    imports = plan.program.imports.items()
+    while True in [_follow(plan, node, *modules) for node, modules in imports]:
         pass
     for module in plan.program.modules.values():
-        renamed = _passed_on(plan, module)
+        renamed = _passed_on(plan, module) if "__all__" in module.source else {}
         for listing in m.findall(module.tree, _LISTING) if renamed else ():
             for string in m.findall(listing, m.SimpleString()):
                 name = text_of(string) or ""
@@ -30,18 +30,7 @@ def rename_names_passed_on(plan: Plan) -> None:
                     plan.edits(module).change(string, _with(name, renamed[name]))
 
 
-def _imports(plan: Plan, module: Module) -> Iterator[tuple[Module, cst.ImportFrom, Module]]:
-    """What a module imports from others of the project."""
-    names = Names(plan.program)
-    for node in m.findall(module.tree, m.ImportFrom()):
-        assert isinstance(node, cst.ImportFrom)
-        name = module.absolute(dotted(node.module), len(node.relative))
-        found = plan.program.module_at(name) if node.relative else names.module(name, module)
-        if found is not None and found is not module:
-            yield module, node, found
-
-
-def _follow(plan: Plan, module: Module, node: cst.ImportFrom, of: Module) -> bool:
+def _follow(plan: Plan, node: cst.ImportFrom, module: Module, of: Module) -> bool:
     """Rename what is imported there; tell whether that is news."""
     edits, renamed = plan.edits(module), _passed_on(plan, of)
     before = len(edits.renamed)
