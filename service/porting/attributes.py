@@ -82,6 +82,10 @@ class Attributes(Instances):
     def function(self, node: cst.FunctionDef | cst.Lambda, env: Environment) -> Function:
         """The function that this node defines."""
 
+    @abstractmethod
+    def unfolded(self, node: cst.CSTNode, found: Values, base: Values, env: Environment) -> Values:
+        """What attributes give, where one may be a property that a library has made."""
+
     def is_property(self, path: str) -> bool:
         """Whether Quart gives an awaitable when this attribute is read."""
         return path in _PROPERTIES
@@ -218,6 +222,17 @@ class Attributes(Instances):
             else value
             for value in values
         )
+
+    def super_of(self, arguments: list[tuple[str, Values]], env: Environment) -> Values:
+        """What `super()` gives."""
+        if arguments:
+            named = arguments[0][1]
+            own = frozenset(Super(of.of) for of in named if isinstance(of, Type))
+            return own | {Instance(of.path) for of in named if isinstance(of, External)}
+        function = env.where
+        if not isinstance(function, Function) or function.owner is None:
+            return NOTHING
+        return one(Super(function.owner))
 
     def keep(self, values: Values, *names: str) -> None:
         """Note that a container, or an attribute of this name, holds functions."""

@@ -253,6 +253,8 @@ class Calls(ViewObjects):
         if path == "functools.update_wrapper" and len(given) > 1:
             self.store(given[0], "__wrapped__", given[1])
             return given[0]
+        if (getter := self.getter(site, path, arguments)) is not None:
+            return getter
         if role is not None or (is_transparent(path) and path not in types.RETURNED):
             if path == "flask.stream_with_context":
                 self._stream(everything)
@@ -291,8 +293,7 @@ class Calls(ViewObjects):
             if _takes_apart("dict", everything):
                 self._of_driver(site, "dict", arguments)
             return many(everything)
-        made = made_by(path, arguments) or self.getter(site, path, arguments)
-        made = made or self.signalled(path, arguments)
+        made = made_by(path, arguments) or self.signalled(path, arguments)
         return self._of_driver(site, path, arguments) or made or self._result_of(path)
 
     def _of_driver(self, site: Site, path: str, arguments: Arguments) -> Values | None:

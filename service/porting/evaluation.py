@@ -25,7 +25,6 @@ from .values import (
     Object,
     Proxied,
     Routine,
-    Super,
     Text,
     Type,
     Values,
@@ -169,7 +168,7 @@ class Expressions(Containers):
         """What an attribute of the values may be; notes what reading it calls."""
         of_g = Instance("flask.g") in base
         base |= self.of_own_classes(base)
-        found = self.attribute(base, name)
+        found = self.unfolded(node, self.attribute(base, name), base, env)
         self.read_from(node, base, name, found, env)
         self.program.values[node] = base
         self.program.module_of[node] = env.scope.module
@@ -212,7 +211,7 @@ class Expressions(Containers):
         arguments = self._arguments(node, env)
         if isinstance(node.func, cst.Name):
             if node.func.value == "super":
-                return self._super(arguments, env)
+                return self.super_of(arguments, env)
             if node.func.value == "getattr" and len(arguments) > 1:
                 return self._getattr(node, arguments, env)
             if node.func.value == "hasattr" and len(arguments) > 1:
@@ -250,16 +249,6 @@ class Expressions(Containers):
                     self.store(of_g, value.text, default)
                 found |= self.program.stored.get(("flask.g", value.text), NOTHING)
         return found | default if found else NOTHING
-
-    def _super(self, arguments: list[tuple[str, Values]], env: Environment) -> Values:
-        if arguments:
-            named = arguments[0][1]
-            own = frozenset(Super(of.of) for of in named if isinstance(of, Type))
-            return own | {Instance(of.path) for of in named if isinstance(of, External)}
-        function = env.where
-        if not isinstance(function, Function) or function.owner is None:
-            return NOTHING
-        return one(Super(function.owner))
 
     def _getattr(
         self, node: cst.Call, arguments: list[tuple[str, Values]], env: Environment

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import libcst as cst
 
 from . import drivers
@@ -10,6 +12,7 @@ from .doubles import Arguments, Doubles
 from .environment import Environment
 from .libraries import CALLING_ANYTHING
 from .program import Program
+from .registration import PROPERTIES
 from .sites import Site
 from .values import (
     DATA,
@@ -23,6 +26,7 @@ from .values import (
     Values,
     items,
     one,
+    routines,
 )
 
 _READING, _CALLING = "operator.attrgetter", "operator.methodcaller"
@@ -40,6 +44,10 @@ class Getters(Doubles):
 
     def getter(self, site: Site, path: str, arguments: Arguments) -> Values | None:
         """What a call of `operator` makes, or None if that is no such function."""
+        if path in PROPERTIES:
+            given = arguments[0][1] if arguments else NOTHING
+            made = (replace(each, is_read=True) for each in given if isinstance(each, Getter))
+            return frozenset[Value](made) or None
         if path not in {_READING, _CALLING} or not arguments:
             return None
         names: list[Values] = []
@@ -60,15 +68,33 @@ class Getters(Doubles):
             called = self.by_name(node, base, names, env, called=True)
             if not called:
                 site.asked |= {name.text for name in names if isinstance(name, Text)}
-            site.either |= any(isinstance(v, External) and v.path not in AWAITABLE for v in called)
+            plain = any(isinstance(v, External) and v.path not in AWAITABLE for v in called)
+            self._note_either(site, env, plain)
             return self.call(node, called, self._passed[getter.made], env)
         if self._goes_on(getter, base):
             self.program.read_on[node] = site
             return DATA
         places = tuple(self._got_at(node, base, names, env) for names in getter.names)
         awaited = [self._is_awaited(self._along(base, way)) for way in _ways(names)]
-        self.site(node, env, "attribute").either |= awaited != [True]
+        self._note_either(site, env, awaited != [True])
         return places[0] if len(places) == 1 else one(Row(places))
+
+    def _note_either(self, site: Site, env: Environment, is_plain: bool) -> None:
+        """Note whether it gives what is not awaited; another such function may be called there."""
+        site.either |= is_plain
+        self.site(site.node, env, "attribute").either |= is_plain
+
+    def unfolded(self, node: cst.CSTNode, found: Values, base: Values, env: Environment) -> Values:
+        """What attributes give, where one may be a property that such a function is."""
+        for getter in [value for value in found if isinstance(value, Getter) and value.is_read]:
+            found -= one(getter)
+            for way in _ways(getter.names[0]):
+                read = self._along(base, way)
+                if getter.made in self._passed:
+                    self.site(node, env, "attribute").functions |= routines(read)
+                    read = NOTHING.union(*(each.returns for each in routines(read)))
+                found |= read
+        return found
 
     def _got_at(self, node: cst.Call, base: Values, names: Values, env: Environment) -> Values:
         found = NOTHING if names else self.by_name(node, base, names, env)

@@ -111,10 +111,12 @@ class Getter:
     Attributes:
         names: of each attribute, what it may be; nothing if that is not written out.
         made: the call that makes it.
+        is_read: whether it is a property, so that reading an attribute calls it.
     """
 
     names: tuple[Values, ...]
     made: CSTNode
+    is_read: bool = False
 
 
 Value = (

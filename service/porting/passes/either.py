@@ -11,7 +11,7 @@ from service.porting.plan import Plan
 from service.porting.program import Function, Module
 from service.porting.registration import AFTER, RECEIVER
 from service.porting.sites import Site
-from service.porting.values import DATA, NOTHING, External, Instance, Object, Routine, Value
+from service.porting.values import DATA, NOTHING, External, Getter, Instance, Object, Routine, Value
 
 
 def may_be_either(plan: Plan, site: Site) -> bool:
@@ -33,7 +33,8 @@ def _is_plain(plan: Plan, value: Value, name: str) -> bool:
     """Whether a value has something of this name that is not awaited."""
     if isinstance(value, Object):
         return any(
-            not isinstance(each, Routine) or not plan.colours.is_async(each.function)
+            not isinstance(each, Getter)
+            and not (isinstance(each, Routine) and plan.colours.is_async(each.function))
             for each in value.of.attribute(name)
         )
     if isinstance(value, External):
