@@ -24,12 +24,17 @@ def calls_commands(site: Site) -> bool:
     return of_project or not site.paths.isdisjoint(_COMMAND_LINES)
 
 
+def calls_back(site: Site) -> bool:
+    """Whether it is `command.callback()`: the command's function, without its options."""
+    return "click.Command.callback" in site.paths
+
+
 def invokes_commands(site: Site) -> bool:
-    """Whether it is `context.invoke(command)` of click's, within another command."""
+    """Whether it is `context.invoke(command)` of click's, or does the same, outside of tests."""
     method = site.node.func if isinstance(site.node, cst.Call) else None
     named = isinstance(method, cst.Attribute) and method.attr.value in _INVOKING
     given = any(COMMAND in function.roles for function in site.escaping)
-    return named and given and not site.where.module.is_test
+    return (calls_back(site) or (named and given)) and not site.where.module.is_test
 
 
 def invokes_elsewhere(site: Site) -> bool:

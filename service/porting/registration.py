@@ -119,6 +119,8 @@ def role_of(path: str) -> str | None:
 
 def command_of(function: Function, member: str) -> str:
     """The class of the command that its decorators make of it, if that has this to be called."""
+    if COMMAND in function.roles and member == "callback":
+        return "click.Command"
     known = _group_of(function)
     return known or ("click.Command" if COMMAND in function.roles and member == "main" else "")
 

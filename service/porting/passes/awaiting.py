@@ -8,7 +8,7 @@ from functools import partial
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.commands import calls_commands, invokes_commands
+from service.porting.commands import calls_back, calls_commands, invokes_commands
 from service.porting.drivers import CLOSED_BY_ACLOSE, plain
 from service.porting.libraries import may_wait
 from service.porting.nodes import (
@@ -188,7 +188,7 @@ def _hops(plan: Plan, site: Site) -> bool:
         return True
     if _takes_both(plan, site):
         return True
-    return plan.colours.takes_a_thread(site)
+    return plan.colours.takes_a_thread(site) or calls_back(site)
 
 
 def _takes_both(plan: Plan, site: Site) -> bool:
