@@ -9,6 +9,7 @@ from . import flask_types as types
 from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by
 from .doubles import CALLING, STANDING_IN, Arguments
 from .environment import Environment
+from .libraries import applied
 from .narrowing import decorated_at_once, is_parameter, opened_for, passes_on, stands_for_a_view
 from .program import Class, Function, Program
 from .registration import (
@@ -211,6 +212,7 @@ class Calls(ViewObjects):
             if isinstance(value, Object) and path in _CALLING_METHODS:
                 name = f"__{path.removeprefix('builtins.')}__"
                 site.functions.update(self.methods(value.of, name))
+        site.paths |= applied(path, everything)
         role = role_of(path)
         if role is not None:
             for values in [values for how, values in arguments if how != _APP_FACTORY]:

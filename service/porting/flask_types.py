@@ -148,7 +148,7 @@ _DATA = (
 OF_DATA = {name for kind in _DATA for name in dir(kind)}
 """What numbers, texts and other plain data have by way of attributes."""
 
-_OVERRIDDEN = {"flask", "itsdangerous", "jinja2", "werkzeug"}
+_OVERRIDDEN = {"flask", "itsdangerous", "jinja2", "logging", "werkzeug"}
 _PLAIN = {kind.__name__ for kind in (str, bytes, int, float, bool)}
 
 _HOMES = {
@@ -274,4 +274,6 @@ def passed(base: str, method: str, position: int) -> Values:
         return NOTHING
     params = [*inspect.signature(found).parameters.values()]
     written = params[position].annotation if position < len(params) else None
+    if base.startswith("logging.") and position < len(params) and params[position].name == "record":
+        return one(Instance("logging.LogRecord"))
     return DATA if written in _PLAIN else NOTHING

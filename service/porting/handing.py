@@ -86,13 +86,19 @@ class Handing(Encoders, Getters):
         for _, values in arguments:
             if path.startswith(_WSGI_SERVERS) and any(map(_is_app, values)):
                 site.paths.add(f"{types.APP}.__call__")
-            for function in routines(values):
+            for function in routines(values) | self._filtering(path, values):
                 site.escaping.add(function)
                 what = path.removeprefix("builtins.").removeprefix("?.") or "unknown code"
                 if (function.module.is_test and not path) or COMMAND in function.roles:
                     continue  # a command is an object of click's, and its function stays plain
                 function.pins.setdefault(f"it is handed to {what}", site.node)
                 self._listen(function, path)
+
+    def _filtering(self, path: str, values: Values) -> set[Function]:
+        """What logging calls of the filters that it is given, of whichever class they are."""
+        of_logging = path.startswith("logging.") and path.endswith(".addFilter")
+        filters = [value.of for value in values if isinstance(value, Object) and of_logging]
+        return {method for each in filters for method in self.methods(each, "filter")}
 
     def _hand_over(self, site: Site, arguments: Arguments) -> None:
         """Note which functions of Quart's, or of its client, are handed over to be called."""

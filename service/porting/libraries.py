@@ -7,6 +7,7 @@ import sys
 
 from .adapted import makes_data
 from .drivers import SPEAKING_SQL
+from .values import External, Values
 
 _RUNNING_LOOPS = ("asyncio.run", "asyncio.?.run_until_complete", "asyncio.?.run_forever")
 WAITING_IN_STDLIB = (
@@ -235,3 +236,17 @@ def may_wait(path: str) -> bool:
     if any(path == known or path.startswith(f"{known}.") for known in WAITING_IN_STDLIB):
         return not path.endswith(("Error", "Exception", ".Row", ".Binary", ".register_adapter"))
     return library not in NOT_WAITING and library not in sys.stdlib_module_names
+
+
+_APPLYING = {
+    *(f"builtins.{name}" for name in ("filter", "map", "max", "min", "sorted")),
+    *(f"itertools.{name}" for name in ("dropwhile", "filterfalse", "starmap", "takewhile")),
+    "functools.reduce",
+}
+"""What calls something that it is given for each of what it goes through."""
+
+
+def applied(path: str, given: Values) -> set[str]:
+    """What a call calls of the values that it is given, if that may wait."""
+    found = {value.path for value in given if isinstance(value, External)}
+    return {each for each in found if path in _APPLYING and may_wait(each)}

@@ -25,6 +25,7 @@ from .passes.deployment import rewrite_deployment
 from .passes.doubles import rename_targets, rewrite_doubles
 from .passes.entries import unwritten
 from .passes.entries_lacking import tell_of_entries
+from .passes.environment_of_tests import tell_of_environments
 from .passes.environs import rewrite_environs
 from .passes.errors import rewrite_errors
 from .passes.expectations import rewrite_expectations
@@ -89,6 +90,7 @@ STEPS = (
     tell_of_settings,
     tell_of_settings_of_tests,
     tell_of_plugins,
+    tell_of_environments,
     tell_of_rendering,
     define_functions,
     rewrite_annotations,

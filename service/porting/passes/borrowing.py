@@ -30,7 +30,7 @@ def borrow(plan: Plan, word: str, of: Module, maker: Function | Module) -> bool:
         return True
     if word in home.bindings or home in _loaded(program, {source}, home):
         return False
-    ours = {*_named(program, source)} - {home}
+    ours = {*named(program, source)} - {home}
     if ours <= _loaded(program, _at_once(home), home):
         return plan.edits(home).need(*found) == word
     if not isinstance(maker, Function) or word in maker.bindings or found[1] is None:
@@ -42,7 +42,7 @@ def borrow(plan: Plan, word: str, of: Module, maker: Function | Module) -> bool:
 def _at_once(module: Module) -> set[str]:
     """What a module imports before it does anything else."""
     lines = takewhile(_is_import, module.tree.body[module.tree.get_docstring() is not None :])
-    return {name for line in lines for name in _imports(module, line)}
+    return {name for line in lines for name in imports_in(module, line)}
 
 
 def _is_import(line: cst.CSTNode) -> bool:
@@ -91,7 +91,7 @@ def _import_of(program: Program, word: str, module: Module) -> tuple[str, str | 
         if isinstance(part, cst.ImportFrom) and not part.relative:
             name = dotted(part.module)
             if isinstance(part.names, cst.ImportStar):
-                given = any(word in each.bindings for each in _named(program, name))
+                given = any(word in each.bindings for each in named(program, name))
             else:
                 given = word in _unaliased(part.names)
             found += [(name, word)] * given
@@ -108,17 +108,17 @@ def _unaliased(names: Sequence[cst.ImportAlias]) -> set[str]:
 def _loaded(program: Program, names: set[str], home: Module) -> set[Module]:
     """The modules of the project that are loaded if `home` imports these."""
     found: set[Module] = set()
-    queue = [module for name in names for module in _named(program, name, home)]
+    queue = [module for name in names for module in named(program, name, home)]
     while queue:
         module = queue.pop()
         if module not in found:
             found.add(module)
-            for imported in _imports(module, module.tree):
-                queue += _named(program, imported, home)
+            for imported in imports_in(module, module.tree):
+                queue += named(program, imported, home)
     return found
 
 
-def _named(program: Program, name: str, home: Module | None = None) -> Iterator[Module]:
+def named(program: Program, name: str, home: Module | None = None) -> Iterator[Module]:
     """Whatever of the project a name in an import may mean, with the packages that it is in.
 
     Args:
@@ -133,7 +133,8 @@ def _named(program: Program, name: str, home: Module | None = None) -> Iterator[
         name = name.rpartition(".")[0]
 
 
-def _imports(module: Module, within: cst.CSTNode) -> Iterator[str]:
+def imports_in(module: Module, within: cst.CSTNode) -> Iterator[str]:
+    """The names of the modules, and perhaps of their members, that are imported there."""
     for node in m.findall(within, m.Import() | m.ImportFrom()):
         if isinstance(node, cst.Import):
             yield from (dotted(alias.name) for alias in node.names)

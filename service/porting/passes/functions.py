@@ -9,6 +9,7 @@ import libcst.matchers as m
 
 from service.porting.commands import WITH_APPCONTEXT, has_context
 from service.porting.factories import makes_app
+from service.porting.flask_types import THREAD_LOCAL
 from service.porting.nodes import awaited, body_of, dotted, statement, with_keyword, wrapped
 from service.porting.plan import RUNNING, Plan, paths
 from service.porting.program import Class, Function
@@ -32,6 +33,7 @@ _TEST_CASES = {
     for module in ("", "async_case.", "case.")
     for name in ("TestCase", "IsolatedAsyncioTestCase")
 }
+_WITHOUT_LOCALS = "the threading.local of a request's thread is not seen"
 _IN_TESTS = "move it to a file that is named as one of tests"
 _IN_CONTEXT = {WITH_APPCONTEXT, "flask.cli.pass_script_info"}
 
@@ -59,7 +61,10 @@ def _tell_why(plan: Plan, function: Function) -> None:
     node, reason = plan.colours.reasons[function]
     caller = calls_on_the_loop(plan, function)
     if caller:
-        reason = f"{caller} may call {function.label} on the event loop, where it cannot wait"
+        read = plan.program.sites.get((node, "attribute"))
+        of_thread = read is not None and THREAD_LOCAL in read.paths
+        there = _WITHOUT_LOCALS if of_thread else "it cannot wait"
+        reason = f"{caller} may call {function.label} on the event loop, where {there}"
         plan.hand(function, node, reason)
     else:
         reason = f"{function.label} stays in a thread: {reason}"

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.libraries import may_wait
 from service.porting.plan import Plan
-from service.porting.program import Function
+from service.porting.program import Function, Module, Scope
 from service.porting.registration import HOOK, VIEW
 
 _ITERATORS = {f"builtins.{name}" for name in ("filter", "iter", "map", "reversed", "zip")}
@@ -18,10 +19,31 @@ _PLAIN = m.Call(func=m.Name("iter"), args=[m.Arg()])
 def rewrite_iterators(plan: Plan) -> None:
     """Make out the edits for iterators; after those that await what they are made of."""
     for function, node in _answers(plan):
-        site = plan.program.sites.get((node, "call"))
-        is_iterator = site is not None and bool(site.paths) and site.paths <= _ITERATORS
-        if is_iterator or isinstance(node, cst.GeneratorExp):
+        if isinstance(node, cst.GeneratorExp) or _is_iterator(plan, node, function):
             plan.edits(function.module).change(node, _generated)
+
+
+def _is_iterator(
+    plan: Plan, node: cst.BaseExpression, where: Scope, within: frozenset[Function] = frozenset()
+) -> bool:
+    """Whether it is an iterator, by whichever name or function of the project it comes."""
+    assert plan.idiom.queries is not None
+    if isinstance(where, Function | Module):
+        node = plan.idiom.queries.texts.written_out(node, where)
+    site = plan.program.sites.get((node, "call"))
+    if site is None or site.functions & within:
+        return False
+    given = {path for path in site.paths if not may_wait(path)}
+    plain = not any(function.is_generator for function in site.functions)
+    returned = [pair for pair in plan.program.returned if pair[0] in site.functions]
+    functions = {function for function, _ in returned}
+    return (
+        bool(given or functions)
+        and given <= _ITERATORS
+        and plain
+        and functions == site.functions
+        and all(_is_iterator(plan, each, of, within | functions) for of, each in returned)
+    )
 
 
 def _answers(plan: Plan) -> Iterator[tuple[Function, cst.BaseExpression]]:

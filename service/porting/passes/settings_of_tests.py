@@ -35,7 +35,7 @@ _CONNECTED = m.Assign(
 
 def tell_of_settings_of_tests(plan: Plan) -> None:
     """Report where tests set what an entry of CONNECTIONS was read from."""
-    read = {key: name for name, entry in _entries(plan) for key in _keys(entry)}
+    read = {key: name for name, entry in entries_of(plan) for key in _keys(entry)}
     making = {site.where.module for site in apps_made(plan)}
     for module in plan.program.modules.values():
         if read and module.is_test and module not in making:
@@ -49,7 +49,7 @@ def tell_of_settings_of_tests(plan: Plan) -> None:
                     )
 
 
-def _entries(plan: Plan) -> Iterator[tuple[str, cst.CSTNode]]:
+def entries_of(plan: Plan) -> Iterator[tuple[str, cst.CSTNode]]:
     """The entries by their names: those to be written, and those of a project that is ported."""
     for name, entry in plan.entries.items():
         yield name, cst.parse_expression(entry)
@@ -79,13 +79,13 @@ def _set(module: Module) -> Iterator[tuple[cst.CSTNode, str]]:
     for node in m.findall(module.tree, _GIVEN_TO):
         for arg in cst.ensure_type(node, cst.Call).args:
             keys = {arg.keyword.value} if arg.keyword is not None else set()
-            keys |= {text for each in _texts(arg.value) if (text := text_of(each))}
+            keys |= {text for each in texts_of(arg.value) if (text := text_of(each))}
             for value in module.bindings.get(dotted(arg.value), frozenset()):
                 keys |= set(value.of.bindings) if isinstance(value, Type) else set()
             yield from ((node, key) for key in sorted(keys))
 
 
-def _texts(node: cst.BaseExpression) -> list[cst.BaseExpression]:
+def texts_of(node: cst.BaseExpression) -> list[cst.BaseExpression]:
     """A text that is given, or the keys of a dictionary."""
     if isinstance(node, cst.Dict):
         return [each.key for each in node.elements if isinstance(each, cst.DictElement)]
