@@ -72,7 +72,7 @@ class Encoders(Signals):
                     self.changed |= function.bind(name, self._in_question())
 
     def _in_question(self) -> Values:
-        return self._encoded | (_OF_OTHERS if self._all_known else NOTHING)
+        return self._encoded | _OF_OTHERS if self._all_known else NOTHING
 
 
 def asked_of_others(site: Site) -> list[str]:

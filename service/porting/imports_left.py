@@ -35,7 +35,7 @@ class ImportsLeft:
         Args:
             renamed: the new names of what has got one.
         """
-        before, after = ast.parse(module.source), ast.parse(source)
+        before, after = self._before[module], ast.parse(source)
         unused = {name for name, _ in _imported(module, before)} - _used(before)
         known = unused | {renamed.get(name, name) for name in unused}
         left = _used(after) | known
@@ -85,12 +85,18 @@ class ImportsLeft:
         return False
 
     @cached_property
+    def _before(self) -> dict[Module, ast.Module]:
+        """What each module was."""
+        modules = self.program.modules.values()
+        return {module: ast.parse(module.source) for module in modules}
+
+    @cached_property
     def _asked(self) -> dict[Module, set[tuple[str, str]]]:
         """What each module imports of others."""
         return {
             module: {
                 (known, alias.name)
-                for node in ast.walk(ast.parse(module.source))
+                for node in ast.walk(self._before[module])
                 if isinstance(node, ast.ImportFrom)
                 for name in [module.absolute(node.module or "", node.level)]
                 for known in self.program.modules

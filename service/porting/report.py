@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
 
 from .program import Module
+from .walking import lines_of
 
 
 class Kind(StrEnum):
@@ -82,14 +82,11 @@ class Report:
         """All lines, by file and line."""
         lines = set(self._lines)
         for module, found in self._found.items():
-            positions = MetadataWrapper(module.tree, unsafe_skip_copy=True).resolve(
-                PositionProvider
-            )
+            numbers = lines_of(module.tree, {node for node, _, _ in found})
             for node, kind, reason in found:
-                if node not in positions:
-                    continue  # in an annotation that is a string
-                line = positions[node].start.line
-                lines.add(Line(module.path.as_posix(), line, kind.value, reason))
+                if node in numbers:  # and not in an annotation that is a string
+                    path, line = module.path.as_posix(), numbers[node]
+                    lines.add(Line(path, line, kind.value, reason))
         return sorted(lines)
 
     def as_text(self) -> str:

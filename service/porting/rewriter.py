@@ -15,6 +15,7 @@ from libcst.codemod.visitors import AddImportsVisitor, ImportItem
 from .flask_types import external
 from .nodes import set_right
 from .program import Module
+from .walking import around
 
 Edit = Callable[[Any], Any]
 
@@ -43,7 +44,7 @@ class Edits:
 
     def rewritten(self, node: Any) -> Any:
         """A node as it will be, for an edit that moves it elsewhere."""
-        return node.visit(_Rewriter(self))
+        return node.visit(_Rewriter(self, node))
 
     def need(self, module: str, name: str | None = None) -> str:
         """Import a name, or a module, and tell by which name it is there."""
@@ -92,7 +93,7 @@ class Edits:
         """The module's new source."""
         if not (self.of_node or self.imports or self.renamed):
             return self.module.source
-        tree = self.module.tree.visit(_Rewriter(self))
+        tree = self.module.tree.visit(_Rewriter(self, self.module.tree))
         if self.imports:
             items = [
                 ImportItem(module.lstrip("."), name, alias, len(module) - len(module.lstrip(".")))
@@ -117,29 +118,44 @@ def _with_imports(tree: cst.Module, items: list[ImportItem]) -> cst.Module:
 
 
 class _Rewriter(cst.CSTTransformer):
-    def __init__(self, edits: Edits) -> None:
+    """Makes the edits in a tree, and leaves what is not around any of them."""
+
+    def __init__(self, edits: Edits, tree: cst.CSTNode) -> None:
         super().__init__()
         self._of_node = edits.of_node
         self._renamed = edits.renamed
         self._fixed: set[cst.CSTNode] = set()
+        self._around = around(tree, self._is_edited)
 
-    def visit_Attribute(self, node: cst.Attribute) -> None:
-        self._fixed.add(node.attr)
+    def _is_edited(self, node: cst.CSTNode) -> bool:
+        return node in self._of_node or (type(node) is cst.Name and node.value in self._renamed)
 
-    def visit_Arg(self, node: cst.Arg) -> None:
-        if node.keyword is not None:
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        """Go on to what is edited; note names that stay."""
+        if isinstance(node, cst.Attribute):
+            self._fixed.add(node.attr)
+        elif isinstance(node, cst.Arg) and node.keyword is not None:
             self._fixed.add(node.keyword)
+        return node in self._around
 
     def on_leave(self, original_node: Any, updated_node: Any) -> Any:
-        updated: Any = super().on_leave(original_node, updated_node)
-        if self._renamed and type(updated) is cst.Name and original_node not in self._fixed:
+        """Make the edits of a node."""
+        if original_node not in self._around:
+            return updated_node
+        updated = updated_node
+        if type(updated) is cst.Name and original_node not in self._fixed:
             new = self._renamed.get(updated.value)
             if new is not None:
                 updated = updated.with_changes(value=new)
-        if isinstance(updated, cst.CSTNode):
-            updated = set_right(updated)
+        updated = set_right(updated)
         for edit in self._of_node.get(original_node, ()):
             updated = edit(updated)
             if isinstance(updated, cst.RemovalSentinel):
                 break
         return updated
+
+    def on_visit_attribute(self, node: cst.CSTNode, attribute: str) -> None:
+        """No attribute matters by itself."""
+
+    def on_leave_attribute(self, original_node: cst.CSTNode, attribute: str) -> None:
+        """No attribute matters by itself."""

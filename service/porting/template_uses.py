@@ -17,6 +17,7 @@ _INSIDE = {None, _TEXT}
 _TRUTH = frozenset({"__bool__", "__len__"})
 _LOOP = frozenset({"__getitem__", "__iter__", "__len__", "__next__"})
 _ITEM = frozenset({"__getitem__"})
+_ANY_ATTRIBUTE = ""
 _GIVING = {"get", "pop"}
 """Methods that give what is in a container."""
 _LISTING = {"items", "values"}
@@ -56,7 +57,7 @@ class Use:
 
     def may_read(self, name: str, level: int) -> bool:
         """Whether an attribute may be read of it."""
-        return name in self.attributes or self.may_call("", level)
+        return name in self.attributes or self.may_call(_ANY_ATTRIBUTE, level)
 
 
 ANYHOW = Use(calls={(0, 0, None)})
@@ -143,8 +144,10 @@ class _Reader(NodeVisitor):
         if isinstance(node, nodes.Getitem):
             self._use(node.arg)
             places = self._read(node.node)
-            name = node.arg.value if isinstance(node.arg, nodes.Const) else None
-            return _taken(places) | self._attribute(places, str(name))
+            if isinstance(node.arg, nodes.Const):
+                return _taken(places) | self._attribute(places, str(node.arg.value))
+            self._note(places, _ITEM | {_ANY_ATTRIBUTE})
+            return _taken(places)
         if isinstance(node, nodes.Call):
             return self._called(node)
         if isinstance(node, nodes.Filter):

@@ -76,4 +76,6 @@ def test_a_file_is_known_by_its_name() -> None:
     assert templates.use_at("list.html", "page").may_call("__str__", 0)
     assert templates.use_at("list.html", "it").may_read("name", 0)
     assert not templates.use_at("list.html", "it").may_read("other", 0)
+    assert templates.use_of("{{ it[key] }}", "it").may_read("other", 0)
+    assert not templates.use_of("{{ it[key] }}", "it").may_read("other", 1)
     assert templates.use_at("missing.html", "it").may_read("other", 0)

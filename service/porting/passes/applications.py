@@ -146,6 +146,7 @@ def _connect(plan: Plan) -> None:
         if f"{RUNTIME}.{CONNECTIONS}" in site.paths
         for module in [site.where.module]
     }
+    has_sessions = _has_sessions(plan)
     for site in apps_made(plan):
         node, line = site.node, plan.program.statements.get(site.node)
         if site.where.module in connected:
@@ -177,7 +178,7 @@ def _connect(plan: Plan) -> None:
             else:
                 environment = edits.need(TEMPLATING, ENVIRONMENT)
                 edits.change(line, _followed_by([f"{target}.jinja_environment = {environment}"]))
-        if _has_sessions(plan) and not _has(plan, "session_interface"):
+        if has_sessions and not _has(plan, "session_interface"):
             sessions = edits.need(SESSIONS, "PortedSessions")
             edits.change(line, _followed_by([f"{target}.session_interface = {sessions}()"]))
 

@@ -17,6 +17,7 @@ from service.porting.plan import COPY_CONTEXT, RUNNING, SENDING, STREAM, TESTING
 from service.porting.program import Module
 from service.porting.rewriter import Edits
 from service.porting.values import NOTHING, External, Values
+from service.porting.walking import below
 
 MOVED = ("send_file", "send_from_directory")
 """Of `flask`, what ported code has from here, by its own name."""
@@ -37,22 +38,33 @@ def rewrite_imports(plan: Plan) -> None:
     plain = streaming_plainly(plan)
     for module in plan.program.modules.values():
         ours = set(_OURS) if module in plain else set(_OURS) - {STREAM}
-        finder = _Imports(plan, module, plan.edits(module), ours)
-        module.tree.visit(finder)
+        imports = _Imports(plan, module, plan.edits(module), ours)
+        for node in below(module.tree):
+            imports.rewrite(node)
     for site in plan.sites("call"):
         if f"flask.{_MACRO}" in site.paths:
             plan.hand(site.where, site.node, _NO_MACRO)
 
 
-class _Imports(cst.CSTVisitor):
+class _Imports:
     def __init__(self, plan: Plan, module: Module, edits: Edits, ours: set[str]) -> None:
-        super().__init__()
         self.plan = plan
         self.module = module
         self.edits = edits
         self.ours = ours
 
-    def visit_Import(self, node: cst.Import) -> None:
+    def rewrite(self, node: cst.CSTNode) -> None:
+        """Make out the edits for a node, if it has to do with imports."""
+        if isinstance(node, cst.Import):
+            self._import(node)
+        elif isinstance(node, cst.ImportFrom):
+            self._import_from(node)
+        elif isinstance(node, cst.Call):
+            self._call(node)
+        elif isinstance(node, cst.Attribute):
+            self._attribute(node)
+
+    def _import(self, node: cst.Import) -> None:
         for alias in node.names:
             name = dotted(alias.name)
             self._tell_extension(node, name)
@@ -65,7 +77,7 @@ class _Imports(cst.CSTVisitor):
                 if alias.asname is None:
                     self.edits.renamed["flask"] = "quart"
 
-    def visit_ImportFrom(self, node: cst.ImportFrom) -> None:
+    def _import_from(self, node: cst.ImportFrom) -> None:
         name = dotted(node.module) if node.module is not None and not node.relative else ""
         if not node.relative:
             self._tell_extension(node, name)
@@ -120,14 +132,14 @@ class _Imports(cst.CSTVisitor):
                 parts[0] = _renamed(parts[0], alias, wanted)
         self.edits.change(node, lambda old: _replacement(parts))
 
-    def visit_Call(self, node: cst.Call) -> None:
+    def _call(self, node: cst.Call) -> None:
         if dotted(node.func) in {"__import__", "import_module", "importlib.import_module"}:
             name = text_of(node.args[0].value) if node.args else None
             if name is None or name.partition(".")[0] == "flask":
                 what = f"of {name}" if name else "of a name known only when it runs"
                 self.plan.hand(self.module, node, f"a dynamic import {what}: look at it yourself")
 
-    def visit_Attribute(self, node: cst.Attribute) -> None:
+    def _attribute(self, node: cst.Attribute) -> None:
         name, values = node.attr.value, self._read_from(node)
         for of in sorted(of for of in paths(values) if _is_of_flask(of) and _module(of)):
             if name == COPY_CONTEXT:
