@@ -16,6 +16,7 @@ from .program import Function, Module, Program, Scope
 from .report import Kind, Report
 from .rewriter import Edits
 from .sites import Site
+from .stand_ins import given_stand_ins
 from .values import External, Values
 
 RUNTIME = "service.connections"
@@ -89,6 +90,11 @@ class Plan:
             for function in site.escaping:
                 found[function].append(site)
         return found
+
+    @cached_property
+    def given_stand_ins(self) -> set[Function]:
+        """What a test may call with something in the place of a request."""
+        return given_stand_ins(self.program)
 
     def functions(self) -> Iterator[Function]:
         """All functions of the project."""
