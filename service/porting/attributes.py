@@ -259,6 +259,8 @@ class Attributes(Instances):
                 self.changed |= value.of.bind(name, values)
             elif isinstance(value, ModuleValue):
                 self.changed |= value.module.bind(name, values)
+            elif value == Instance(types.APP) and f"{types.APP}.{name}" in AWAITABLE:
+                self.program.put_on_apps |= routines(values)
             elif isinstance(value, Instance) and _keeps(value.kind, name):
                 key = (value.kind, name)
                 kept = self.program.stored.get(key, NOTHING)

@@ -10,6 +10,7 @@ from functools import cached_property
 import libcst as cst
 
 from .colouring import Colours
+from .either import may_meet_either
 from .flask_types import canonical
 from .idiom import Idiom
 from .imports_left import ImportsLeft
@@ -98,6 +99,11 @@ class Plan:
     def outside(self) -> set[Function]:
         """The functions that may be called outside of any app context."""
         return reached_outside(self.program)
+
+    @cached_property
+    def meeting_either(self) -> set[Function]:
+        """The functions that may meet something which is awaitable, or is not."""
+        return may_meet_either(self.colours)
 
     def functions(self) -> Iterator[Function]:
         """All functions of the project."""

@@ -302,6 +302,8 @@ class Program:
     """Functions of the proxies that templates are given."""
     in_threads: set[Function] = field(default_factory=set)
     """Functions that are handed to something which runs them in a thread."""
+    put_on_apps: set[Function] = field(default_factory=set)
+    """What takes the place of a method of an app that Quart awaits: `app.make_response = f`."""
     threads: dict[cst.CSTNode, Values] = field(default_factory=dict)
     """What threads are given to call: by the call that makes them."""
     streamed: set[Function] = field(default_factory=set)

@@ -32,7 +32,8 @@ def pin_what_is_called_unseen(program: Program) -> None:
     unnamed = any(_calls_a_value(site) for site in program.sites.values())
     named = {name for site in program.sites.values() for name in _names(site)}
     for function in program.functions.values():
-        if function.roles or function.module.is_test or is_awaited(function):
+        of_quart = function in program.put_on_apps or is_awaited(function)
+        if function.roles or function.module.is_test or of_quart:
             continue
         if function not in called:
             function.pins.setdefault("nobody is seen to call it", function.node)

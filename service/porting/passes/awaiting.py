@@ -10,6 +10,7 @@ import libcst.matchers as m
 
 from service.porting.commands import calls_back, calls_commands, invokes_commands
 from service.porting.drivers import CLOSED_BY_ACLOSE, plain
+from service.porting.either import may_be_either
 from service.porting.libraries import may_wait
 from service.porting.nodes import (
     awaited,
@@ -35,8 +36,6 @@ from service.porting.program import Block, Function
 from service.porting.registration import HOOK, VIEW
 from service.porting.sites import Site
 from service.porting.values import NOTHING, Object
-
-from .either import may_be_either
 
 _MEANWHILE = "what it goes through waits over the bridge, which the event loop cannot"
 
@@ -94,7 +93,7 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     elif colours.needs(site) and not _is_consuming(plan, site):
         if isinstance(node, cst.Call) and any(map(_is_closed_by_aclose, site.paths)):
             edits.change(node.func, _named_aclose)
-        if may_be_either(plan, site):
+        if may_be_either(plan.colours, site):
             edits.change(node, _awaited_if_awaitable(plan, site))
         else:
             edits.change(node, waited_for(plan, site))
@@ -129,6 +128,8 @@ def waited_for(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.Bas
     edits = plan.edits(site.where.module)
     if site.where.module.is_test or _brings_its_context(plan, site):
         run = edits.need(RUNNING, RUN_APART)
+    elif isinstance(owner, Function) and not site.functions.isdisjoint(plan.meeting_either):
+        return _run_either(plan, site)  # a test may call it outside of any context
     elif isinstance(owner, Function):
         run = edits.need(RUNTIME, RUN)
     else:

@@ -8,6 +8,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from service.porting.commands import WITH_APPCONTEXT, has_context
+from service.porting.either import reads_any_response
 from service.porting.factories import makes_app
 from service.porting.flask_types import THREAD_LOCAL
 from service.porting.nodes import awaited, body_of, dotted, statement, with_keyword, wrapped
@@ -25,7 +26,6 @@ from service.porting.unseen import SERVES
 
 from .blocks import bound_by
 from .callbacks import calls_on_the_loop, is_called_by_python
-from .either import reads_any_response
 
 _UNITTEST = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown"}
 _TEST_CASES = {
@@ -102,7 +102,7 @@ def _define(plan: Plan, function: Function) -> None:
     edits = plan.edits(function.module)
     assert isinstance(function.node, cst.FunctionDef)
     edits.change(function.node, lambda old: old.with_changes(asynchronous=cst.Asynchronous()))
-    if reads_any_response(plan, function):
+    if reads_any_response(plan.colours, function):
         response = edits.need(RUNNING, "quart_response")
         received = "response" if RECEIVER in function.roles else function.names[0]
         edits.change(function.node, _converting(response, received))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType
@@ -11,7 +12,7 @@ import libcst as cst
 
 from service.porting.awaitables import RENAMED
 from service.porting.libraries import EXTENSIONS, extension
-from service.porting.nodes import as_dotted, dotted, text_of
+from service.porting.nodes import as_dotted, dotted, source_of, text_of
 from service.porting.passes.streams import streaming_plainly
 from service.porting.plan import COPY_CONTEXT, RUNNING, SENDING, STREAM, TESTING, Plan, paths
 from service.porting.program import Module
@@ -29,6 +30,8 @@ _OURS = {
     **_SENDING,
 }
 """What ported code imports from here."""
+_HEAD = re.compile(r"""[fFrR]{0,2}["']([A-Za-z_]\w*)?\.""")
+"""The first name of one that is put together, if it is written out; none of a relative one."""
 _MACRO = "get_template_attribute"
 _NO_MACRO = f"{_MACRO}: Quart's templates have no module: call the macro in a template"
 
@@ -135,7 +138,9 @@ class _Imports:
     def _call(self, node: cst.Call) -> None:
         if dotted(node.func) in {"__import__", "import_module", "importlib.import_module"}:
             name = text_of(node.args[0].value) if node.args else None
-            if name is None or name.partition(".")[0] == "flask":
+            head = _HEAD.match(source_of(node.args[0].value)) if node.args else None
+            of_others = name is None and head is not None and head[1] != "flask"
+            if not of_others and (name is None or name.partition(".")[0] == "flask"):
                 what = f"of {name}" if name else "of a name known only when it runs"
                 self.plan.hand(self.module, node, f"a dynamic import {what}: look at it yourself")
 

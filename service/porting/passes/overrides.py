@@ -40,6 +40,9 @@ def rewrite_overrides(plan: Plan) -> None:
         for function in routines(of.bindings.get(_GIVEN_BEFORE, NOTHING)):
             if _most(function) < _FINALIZING:
                 plan.hand(of, function.node, _NOT_LAST)
+    for function in plan.program.put_on_apps:
+        if not plan.colours.is_async(function):
+            plan.hand(function, function.node, "Quart awaits what this takes the place of")
 
 
 def _most(function: Function) -> float:

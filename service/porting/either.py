@@ -1,0 +1,76 @@
+"""Whether what is read or called may be awaitable or not, as it turns out when it runs."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from . import flask_types as types
+from .awaitables import AWAITABLE
+from .colouring import Colours
+from .nodes import dotted, text_of
+from .program import Function, Module
+from .registration import AFTER, RECEIVER
+from .sites import Site
+from .values import DATA, NOTHING, External, Getter, Instance, Object, Routine, Value
+
+
+def may_be_either(colours: Colours, site: Site) -> bool:
+    """Whether only some of what this may be is awaited: by its name, or by what it is of."""
+    node = site.node
+    if site.paths.isdisjoint(AWAITABLE):
+        return False
+    read = node.func if isinstance(node, cst.Call) else node
+    if isinstance(node, cst.Call) and dotted(read) == "getattr":
+        return site.either or text_of(node.args[1].value) is None
+    base = colours.program.values.get(read, NOTHING) if isinstance(read, cst.Attribute) else NOTHING
+    if reads_any_response(colours, site.where):
+        base -= types.ANY_RESPONSE
+    name = read.attr.value if isinstance(read, cst.Attribute) else ""
+    return site.either or any(_is_plain(colours, value, name) for value in base)
+
+
+def _is_plain(colours: Colours, value: Value, name: str) -> bool:
+    """Whether a value has something of this name that is not awaited."""
+    if isinstance(value, Object):
+        return any(
+            not isinstance(each, Getter)
+            and not (isinstance(each, Routine) and colours.is_async(each.function))
+            for each in value.of.attribute(name)
+        )
+    if isinstance(value, External):
+        return value.path.endswith("()")  # a double
+    if not isinstance(value, Instance) or value in DATA or value.kind.endswith(".?"):
+        return False
+    return types.canonical(f"{value.kind}.{name}") not in AWAITABLE
+
+
+def reads_any_response(colours: Colours, function: Function | Module) -> bool:
+    """Whether it is to make Quart's own of whatever response it gets, since it awaits the body."""
+    if function not in colours.asynchronous or not isinstance(function, Function):
+        return False
+    received = RECEIVER in function.roles and "response" in function.names
+    return (AFTER in function.roles or received) and any(
+        path.startswith("flask.Response.") and colours.needs(site)
+        for site in colours.sites(function)
+        for path in site.paths
+    )
+
+
+def may_meet_either(colours: Colours) -> set[Function]:
+    """The app's functions where something may be either, and those that call them.
+
+    A test may call them with something in the place of a request, outside of any context.
+    """
+    found = {
+        site.where
+        for site in colours.program.sites.values()
+        if isinstance(site.where, Function) and not site.where.module.is_test
+        if may_be_either(colours, site)
+    }
+    size = 0
+    while size < len(found):
+        size = len(found)
+        for site in colours.program.sites.values():
+            if isinstance(site.where, Function) and not site.functions.isdisjoint(found):
+                found.add(site.where)
+    return found
