@@ -125,7 +125,16 @@ class _Imports(cst.CSTVisitor):
         super().__init__()
         self.plan = plan
         self.module = module
+        self.scopes: list[Scope] = [module]
         self.numbers = {number for kept in variables.values() for number in kept.numbers}
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
+        if node in self.plan.program.functions:
+            self.scopes.append(self.plan.program.functions[node])
+
+    def leave_FunctionDef(self, original_node: cst.FunctionDef) -> None:
+        if original_node in self.plan.program.functions:
+            self.scopes.pop()
 
     def visit_ImportFrom(self, node: cst.ImportFrom) -> None:
         if isinstance(node.names, cst.ImportStar) or not self._is_of_project(node):
@@ -144,7 +153,7 @@ class _Imports(cst.CSTVisitor):
 
     def _is_gone(self, alias: cst.ImportAlias) -> bool:
         bound = dotted(alias.asname.name) if alias.asname else dotted(alias.name)
-        values = self.module.bindings.get(bound, frozenset())
+        values = self.scopes[-1].bindings.get(bound, frozenset())
         return not self.numbers.isdisjoint(numbers_in(values)) or _gone(self.plan, values)
 
 
