@@ -131,6 +131,7 @@ class _Imports(cst.CSTVisitor):
         self.plan = plan
         self.module = module
         self.scopes: list[Scope] = [module]
+        self.blocks: dict[cst.CSTNode, cst.IndentedBlock] = {}
         self.numbers = {number for kept in variables.values() for number in kept.numbers}
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
@@ -141,6 +142,10 @@ class _Imports(cst.CSTVisitor):
         if original_node in self.plan.program.functions:
             self.scopes.pop()
 
+    def visit_IndentedBlock(self, node: cst.IndentedBlock) -> None:
+        if isinstance(first := node.body[0], cst.SimpleStatementLine):
+            self.blocks[first.body[0]] = node
+
     def visit_ImportFrom(self, node: cst.ImportFrom) -> None:
         if isinstance(node.names, cst.ImportStar) or not self._is_of_project(node):
             return
@@ -149,6 +154,8 @@ class _Imports(cst.CSTVisitor):
             return
         edits = self.plan.edits(self.module)
         edits.change(node, _removed if not kept else _with_names(kept))
+        if not kept and node in self.blocks:
+            edits.change(self.blocks[node], _closed_up)
 
     def _is_of_project(self, node: cst.ImportFrom) -> bool:
         name = dotted(node.module) if node.module else ""
@@ -164,6 +171,17 @@ class _Imports(cst.CSTVisitor):
         """Whether what this name stands for is removed."""
         values = self.scopes[-1].bindings.get(name, frozenset())
         return not self.numbers.isdisjoint(numbers_in(values)) or _gone(self.plan, values)
+
+
+def _closed_up(block: cst.IndentedBlock) -> cst.IndentedBlock:
+    """A block whose first statement went, without the empty line that was after it."""
+    first = block.body[0] if block.body else None
+    if not isinstance(first, cst.SimpleStatementLine | cst.BaseCompoundStatement):
+        return block
+    if not first.leading_lines or first.leading_lines[0].comment:
+        return block
+    first = first.with_changes(leading_lines=first.leading_lines[1:])
+    return block.with_changes(body=[first, *block.body[1:]])
 
 
 def _without(gone: Callable[[str], bool]) -> Callable[[cst.List | cst.Tuple], cst.BaseExpression]:
