@@ -6,6 +6,7 @@ import re
 
 import libcst as cst
 
+from .nodes import text_of
 from .program import Program
 from .values import NOTHING, Instance, Row, Values, items
 
@@ -45,7 +46,6 @@ class Adapted:
 
     Attributes:
         given: its arguments, unwrapped.
-        texts: those that are the text of JSON.
         unfit: why asyncpg does not take them; empty if it does.
     """
 
@@ -56,8 +56,8 @@ class Adapted:
         values = program.adapted.get(execute, NOTHING)
         elements = given.elements if isinstance(given, _WRITTEN) else ()
         parts = [each.value for each in elements]
-        self.texts = {
-            part for number, part in enumerate(parts) if self._is_json(part, values, number)
+        self._texts = {
+            part for number, part in enumerate(parts) if self._makes_json(part, values, number)
         }
         unwrapped = {part: inner for part in parts if (inner := self._within(part)) is not None}
         self.given = given
@@ -67,13 +67,22 @@ class Adapted:
             ]
             self.given = given.with_changes(elements=plain)
         self.unfit = ""
-        if JSON_TEXT in items(values) and not self.texts:
+        if JSON_TEXT in items(values) and not self._texts:
             self.unfit = TWICE
         for wrapper in _WRAPPING & items(values):
             if not any(wrapper in self._made(part) for part in unwrapped):
                 self.unfit = f"asyncpg does not take {wrapper.kind}"
 
-    def _is_json(self, part: cst.CSTNode, values: Values, number: int) -> bool:
+    def is_json(self, place: int | str) -> bool:
+        """Whether one of the arguments, by its place or its name, is the text of JSON."""
+        elements = self.given.elements if isinstance(self.given, _WRITTEN) else ()
+        return any(
+            each.value in self._texts
+            for number, each in enumerate(elements)
+            if place == (text_of(each.key) if isinstance(each, cst.DictElement) else number)
+        )
+
+    def _makes_json(self, part: cst.CSTNode, values: Values, number: int) -> bool:
         rows = [value.places for value in values if isinstance(value, Row)]
         if any(number < len(places) and JSON_TEXT in places[number] for places in rows):
             return True

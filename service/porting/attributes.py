@@ -13,7 +13,7 @@ from .environment import Environment
 from .flask_attributes import may_have
 from .instances import Instances
 from .program import Class, Function, Program, Scope
-from .registration import group_of
+from .registration import command_of
 from .values import (
     NOTHING,
     External,
@@ -118,8 +118,8 @@ class Attributes(Instances):
                 found |= self._above(value.of, name)
             elif isinstance(value, Routine):
                 found |= value.function.attributes.get(name, NOTHING)
-                if group := group_of(value.function):
-                    found |= types.external(f"{group}.{name}")
+                if command := command_of(value.function, name):
+                    found |= types.external(f"{command}.{name}")
             elif isinstance(value, Text) and name in types.OF_DATA:
                 found |= one(External(f"builtins.str.{name}"))
         return found

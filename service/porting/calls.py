@@ -9,21 +9,21 @@ from . import flask_types as types
 from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by
 from .doubles import CALLING, STANDING_IN, Arguments
 from .environment import Environment
-from .narrowing import decorated_at_once, opened_for, passes_on
-from .program import Class, Function, Program, Scope
-from .records import Records
+from .narrowing import decorated_at_once, is_parameter, opened_for, passes_on, stands_for_a_view
+from .program import Class, Function, Program
 from .registration import (
     ENTERING,
-    TEMPLATE,
     is_of_error_handlers,
     is_transparent,
     role_of,
 )
 from .sites import Site
+from .templates import RENDERING_FILES, RENDERING_TEXTS
 from .values import (
     NOTHING,
     External,
     Generated,
+    Getter,
     Instance,
     Object,
     Proxied,
@@ -39,6 +39,7 @@ from .values import (
     routines,
     something_of,
 )
+from .view_objects import IMPORTING, ViewObjects
 
 _HOLDING = {
     f"builtins.{name}"
@@ -52,10 +53,7 @@ _CALLING_METHODS = {f"builtins.{name}" for name in ("bool", "iter", "len", "next
 _BY_NAME = {f"builtins.{name}" for name in ("delattr", "hasattr", "setattr", "vars")}
 _OF_TEMPLATES = ("filters", "globals", "tests")
 _RENDERING = {
-    "flask.render_template",
-    "flask.render_template_string",
-    "flask.stream_template",
-    "flask.stream_template_string",
+    *(RENDERING_FILES | RENDERING_TEXTS),
     f"{types.APPS_TEMPLATES}.Template.render",
     *(f"{types.APPS_TEMPLATES}.Environment.{name}.update" for name in _OF_TEMPLATES),
 }
@@ -74,7 +72,7 @@ _NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
 """Calls that give all names of a module, or of an object."""
 
 
-class Calls(Records):
+class Calls(ViewObjects):
     """The evaluation of calls."""
 
     def __init__(self, program: Program) -> None:
@@ -86,7 +84,7 @@ class Calls(Records):
     ) -> Values:
         """What calling the values with these arguments may return."""
         site = self.site(node, env, "call")
-        if _is_parameter(node, env):
+        if is_parameter(node, env):
             site.through_parameter = True
         found: Values = NOTHING
         for how, values in arguments:
@@ -103,13 +101,19 @@ class Calls(Records):
             if isinstance(value, Type):
                 found |= self._construct(site, value.of, arguments, env)
             elif isinstance(value, Object):
-                for method in self.methods(value.of, "__call__"):
+                if not (own := {*self.methods(value.of, "__call__")}):
+                    site.paths |= {f"{base}.__call__" for base in value.of.external_bases()}
+                for method in own:
                     site.functions.add(method)
                     found |= self.call_function(Routine(method, True), arguments)
+            elif isinstance(value, Getter):
+                found |= self.got(site, value, arguments, env)
             elif isinstance(value, External):
                 found |= self._call_external(site, value.path, arguments, env)
             elif isinstance(value, Instance) and not is_unknown(value):
                 site.paths.add(f"{value.kind}.__call__")
+        if isinstance(env.where, Function) and stands_for_a_view(node, env.where):
+            self.call_view(site, called)
         if all(map(is_unknown, called)):
             site.unresolved = True
             self._escape(site, arguments)
@@ -210,7 +214,7 @@ class Calls(Records):
         role = role_of(path)
         if role is not None:
             for values in [values for how, values in arguments if how != _APP_FACTORY]:
-                for function in routines(values):
+                for function in self.registered(values):
                     self.take_role(function, role, site.node, path)
             if is_of_error_handlers(path) and len(given) == 2:
                 self.handles(routines(given[1]), given[0])
@@ -227,14 +231,12 @@ class Calls(Records):
         elif path == "threading.Thread":
             self._start_thread(site, arguments)
         elif path in _RENDERING:
-            for function in routines(everything):
-                self.take_role(function, TEMPLATE, site.node)
-            for function in self.called_by_templates(everything, site.node, site.where):
-                function.roles.add(TEMPLATE)
+            self.show(arguments, site.node, site.where, path)
         else:
-            self._send(path, arguments)
+            self._send(site, path, arguments)
+            self._encode(site, path, arguments)
             if path == "jinja2.Template.render":
-                called = self.called_by_templates(everything, site.node, site.where)
+                called = self.called_by_templates(arguments, site.node, site.where)
                 self._escape(site, [("", frozenset(map(Routine, called)))], path)
             if not self._is_decorating(path):
                 self._escape(site, arguments, path)
@@ -271,6 +273,8 @@ class Calls(Records):
         if path == types.PROXY:
             proxies = frozenset(Proxied(function) for function in routines(everything))
             return proxies or one(Instance(path))
+        if path in IMPORTING and given:
+            return self.imported_by_name(given[0], path)
         if path == "builtins.type" and len(given) == 1:
             return frozenset(Type(v.of) for v in given[0] if isinstance(v, Object))
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
@@ -287,7 +291,8 @@ class Calls(Records):
             if _takes_apart("dict", everything):
                 self._of_driver(site, "dict", arguments)
             return many(everything)
-        made = made_by(path, arguments)
+        made = made_by(path, arguments) or self.getter(site, path, arguments)
+        made = made or self.signalled(path, arguments)
         return self._of_driver(site, path, arguments) or made or self._result_of(path)
 
     def _of_driver(self, site: Site, path: str, arguments: Arguments) -> Values | None:
@@ -332,18 +337,3 @@ def _takes_apart(path: str, values: Values) -> bool:
     return path not in SAME_AS_ARGUMENT | _HOLDING and any(
         isinstance(value, Instance) and drivers.iterated(value.kind) for value in values
     )
-
-
-def _is_parameter(node: cst.CSTNode, env: Environment) -> bool:
-    """Whether what is called is an argument of the function, or of one around it."""
-    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Name):
-        return False
-    scope: Scope | None = env.scope
-    name = node.func.value
-    while scope is not None:
-        if isinstance(scope, Function) and name in scope.names:
-            return True
-        if name in scope.bindings and scope is env.scope:
-            return False
-        scope = scope.parent
-    return False

@@ -12,7 +12,7 @@ from collections import defaultdict
 import libcst as cst
 
 from .awaitables import AWAITABLE, ENTERED
-from .commands import invoking_commands
+from .commands import calling_commands, invokes_elsewhere, invoking_commands
 from .drivers import plain
 from .flask_types import THREAD_LOCAL
 from .idiom import Idiom
@@ -66,7 +66,7 @@ class Colours:
         self.reasons: dict[Function, tuple[cst.CSTNode, str]] = {}
         self._held: dict[Function, tuple[cst.CSTNode, str]] = {}
         """Those that a port, or somebody, has made wait over the bridge: where, and what."""
-        self._waiting_for_threads = waiting_in_tests(program)
+        self._with_their_callers = waiting_in_tests(program) | calling_commands(program)
         self._always = {each for each in program.functions.values() if each.was_async}
         self._hopping = invoking_commands(program)
         """Those in tests and commands that call bridged functions, or commands: in a thread."""
@@ -137,6 +137,8 @@ class Colours:
             return None
         if site.paths & _WAITING_OVER_THE_BRIDGE:
             return _OVER_THE_BRIDGE
+        if invokes_elsewhere(site):
+            return "a command that it invokes has an event loop of its own"
         if site.role == "attribute" and THREAD_LOCAL in site.paths:
             return "what is in a threading.local belongs to one thread"
         if _APART in site.paths:
@@ -230,7 +232,7 @@ class Colours:
                         grown |= self._join(owner)
                     grown |= self._same_at(site)
                 if self.is_async(self.owner(site)):
-                    for function in site.functions & self._waiting_for_threads:
+                    for function in site.functions & self._with_their_callers:
                         grown |= self._join(function)
             for function, others in self.program.aliases.items():
                 if any(self.is_async(other) for other in others):
@@ -284,7 +286,7 @@ class Colours:
                     continue
                 if self.tolerates_blocking(owner) or self._may_hop(site):
                     continue
-                for function in sorted(site.functions | site.escaping, key=_place):
+                for function in sorted(site.functions | site.escaping, key=lambda each: each.place):
                     if function in self.threaded and not self.is_lazy(site, function):
                         self._keep(owner, site.node, f"{reached(site, function)} stays in a thread")
                         grown |= owner in self.threaded
@@ -340,11 +342,7 @@ class Colours:
                 bridge = bool(site.paths & _WAITING_OVER_THE_BRIDGE) or (
                     self.needs(site) and not apart
                 )
+                bridge = bridge or invokes_elsewhere(site)
                 if bridge or any(f in self.bridged for f in site.functions):
                     self.bridged.add(owner)
                     grown = True
-
-
-def _place(function: Function) -> tuple[str, str]:
-    """An order that is the same every time."""
-    return function.module.name, function.label

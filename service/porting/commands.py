@@ -10,7 +10,11 @@ from .sites import Site
 from .values import External
 
 WITH_APPCONTEXT = "flask.cli.with_appcontext"
-_COMMAND_LINES = {"flask.Flask.cli", "flask.Flask.cli.main"}
+_COMMAND_LINES = {"flask.Flask.cli", "flask.Flask.cli.main"} | {
+    f"{of}.{called}"
+    for of in ("click.AppGroup", "click.Command", "click.Group", "flask.cli.AppGroup")
+    for called in ("__call__", "main")
+}
 _INVOKING = {"forward", "invoke"}
 
 
@@ -28,6 +32,12 @@ def invokes_commands(site: Site) -> bool:
     return named and given and not site.where.module.is_test
 
 
+def invokes_elsewhere(site: Site) -> bool:
+    """Whether a function that is no command invokes one: then it needs a thread of its own."""
+    is_command = not isinstance(site.where, Function) or COMMAND in site.where.roles
+    return not is_command and invokes_commands(site)
+
+
 def invoking_commands(program: Program) -> set[Function]:
     """The commands that invoke others within an app context, which is on an event loop."""
     return {
@@ -37,6 +47,21 @@ def invoking_commands(program: Program) -> set[Function]:
         if COMMAND in site.where.roles and has_context(site.where)
         if invokes_commands(site) or calls_commands(site)
     }
+
+
+def calling_commands(program: Program) -> set[Function]:
+    """The functions that call a command, or one that does: none may on an event loop."""
+    found: set[Function] = set()
+    grown = True
+    while grown:
+        size = len(found)
+        for site in program.sites.values():
+            where = site.where
+            if isinstance(where, Function) and COMMAND not in where.roles:
+                calls = site.role == "call" and not found.isdisjoint(site.functions)
+                found |= {where} if calls or calls_commands(site) else set()
+        grown = len(found) > size
+    return found
 
 
 def has_context(function: Function) -> bool:

@@ -9,10 +9,9 @@ import libcst as cst
 from . import drivers
 from . import flask_types as types
 from .environment import Environment
-from .generated import ENDLESS, pin_beside_others, pin_used
+from .generated import is_endless, pin_beside_others, pin_used
 from .implicit import Implicit
 from .program import Function
-from .registration import TEMPLATE
 from .sites import Site
 from .values import (
     DATA,
@@ -127,11 +126,15 @@ class Containers(Implicit):
                 self.program.leaked[number].append(self.site(node, env, "call"))
 
     def gathers(self, site: Site, given: list[Values]) -> None:
-        """Note that a built-in function goes through a driver's object."""
+        """Note that a call goes through an object of a driver: to its end, but for `next`."""
         for number, values in enumerate(given):
             for value in values:
                 if isinstance(value, Instance) and drivers.iterated(value.kind):
                     site.gathers, site.gathered = value.kind, number
+                    of = drivers.number_of(value.kind)
+                    one_by_one = "builtins.next" in site.paths
+                    if drivers.endless(value.kind) and of is not None and not one_by_one:
+                        self.program.leaked[of].append(site)
 
     def lose(self, values: Values, node: cst.CSTNode, env: Environment) -> None:
         """Note what goes where nobody follows it at all."""
@@ -198,6 +201,8 @@ class Containers(Implicit):
         pin_beside_others(values, node)
         for value in values:
             if isinstance(value, Generated):
+                if value.function.is_endless:
+                    value.function.pins.setdefault("it does not end, and is no loop's here", node)
                 self.site(node, env, "for").functions.add(value.function)
                 self.program.consumed[node] = value.function
             elif isinstance(value, Instance) and drivers.iterated(value.kind):
@@ -217,11 +222,9 @@ class Containers(Implicit):
         self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp, env: Environment
     ) -> Values:
         inner = env.branch()
-        self._clauses(node.for_in, inner)
-        if isinstance(node, cst.GeneratorExp) and isinstance(env.where, Function):
-            over = self.program.sites.get((node.for_in.iter, "call"))
-            if over is not None and not over.paths.isdisjoint(ENDLESS):
-                env.where.pins.setdefault("it goes through what does not end", node)
+        ends = self._clauses(node.for_in, inner)
+        if isinstance(node, cst.GeneratorExp) and isinstance(env.where, Function) and not ends:
+            self.program.endless[node] = env.where
         return many(self.evaluate(node.elt, inner))
 
     def _dict_comprehension(self, node: cst.DictComp, env: Environment) -> Values:
@@ -230,12 +233,15 @@ class Containers(Implicit):
         self.evaluate(node.key, inner)
         return many(self.evaluate(node.value, inner))
 
-    def _clauses(self, clause: cst.CompFor, env: Environment) -> None:
+    def _clauses(self, clause: cst.CompFor, env: Environment) -> bool:
+        """Go through the loops of a comprehension; whether all of them end."""
         self.iterate(clause, clause.iter, clause.target, env, quietly=True)
         for condition in clause.ifs:
             self.evaluate(condition.test, env)
+        ends = not is_endless(self.program, clause)
         if clause.inner_for_in is not None:
-            self._clauses(clause.inner_for_in, env)
+            ends &= self._clauses(clause.inner_for_in, env)
+        return ends
 
     def iterate(
         self,
@@ -254,6 +260,9 @@ class Containers(Implicit):
                 self.site(node, env, "for").functions.add(value.function)
             elif isinstance(value, Instance):
                 self.site(node, env, "for").paths.add(f"{value.kind}.__iter__")
+        where = env.where
+        if isinstance(where, Function) and not where.is_endless and is_endless(self.program, node):
+            where.is_endless = self.changed = True
         self.assign(target, items(values), env, quietly=quietly)
 
     def assign(
@@ -295,9 +304,7 @@ class Containers(Implicit):
             kept = self.evaluate(target.value, env)
             kept_at = {value.path for value in kept if isinstance(value, External)}
             if any(path.startswith(types.APPS_TEMPLATES) for path in kept_at):
-                for function in routines(values):
-                    function.roles.add(TEMPLATE)
-                self.program.shown[target] = env.where, values
+                self.show([("", values)], target, env.where)
                 return
             if called_by := {path for path in kept_at if path.startswith("jinja2.")}:
                 site = self.site(target, env, "call")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -282,7 +283,8 @@ class FunctionQueries(Transactions):
             adapted = Adapted(self.q.program, execute, given)
             if adapted.unfit:
                 raise NotLiteral(adapted.unfit)
-            sql = Statement(execute.args[0].value, adapted.given, adapted.texts)
+            is_text = partial(self.q.texts.is_text_at, given=given, where=self.function)
+            sql = Statement(execute.args[0].value, adapted.given, is_text, adapted.is_json)
         except NotLiteral as error:
             self.q.refuse(execute, f"SQL is left as it is: {error}")
             return

@@ -184,6 +184,8 @@ class Definitions(Calls):
         written = dotted(node.module)
         name = importer.absolute(written, len(node.relative))
         module = self.program.module_at(name) if node.relative else self.module(name, importer)
+        if module is not None:
+            self.program.imports[node] = importer, module
         if isinstance(node.names, cst.ImportStar):
             if module is not None and module not in importer.stars:
                 importer.stars.append(module)

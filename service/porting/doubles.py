@@ -75,7 +75,7 @@ class Doubles(Expressions):
         texts = [value.text for value in arguments[0][1] if isinstance(value, Text)]
         written = list(zip(site.node.args, arguments, strict=True))
         if path in _IN_PLACE_OF_MEMBERS:
-            of = NOTHING.union(*map(self._at, texts)) if texts else arguments[0][1]
+            of = NOTHING.union(*map(self.at, texts)) if texts else arguments[0][1]
             for arg, (how, values) in written:
                 made_up = any(
                     isinstance(v, External) and v.path.endswith("DEFAULT") for v in values
@@ -87,7 +87,7 @@ class Doubles(Expressions):
         names = {v.text for v in arguments[1][1] if isinstance(v, Text)} if arguments[1:] else set()
         if texts:
             naming = 1
-            of = NOTHING.union(*(self._at(text.rpartition(".")[0]) for text in texts))
+            of = NOTHING.union(*(self.at(text.rpartition(".")[0]) for text in texts))
             names = {text.rpartition(".")[2] for text in texts}
         target = NOTHING.union(*(self.attribute(of, name) for name in names))
         double = Double(site, of, target)
@@ -102,7 +102,7 @@ class Doubles(Expressions):
         self.program.doubles[node] = double
         self._of_one_kind(double)
 
-    def _at(self, name: str) -> Values:
+    def at(self, name: str) -> Values:
         """What a dotted name that is written out stands for."""
         parts = name.split(".")
         for length in range(len(parts), 0, -1):

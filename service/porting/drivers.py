@@ -43,7 +43,7 @@ _REDIS = {
     "Redis.hscan_iter": "Iterator",
     "Redis.sscan_iter": "Iterator",
     "Redis.zscan_iter": "Iterator",
-    "PubSub.listen": "Iterator",
+    "PubSub.listen": "Listener",
 }
 _PIPELINE_WAITS = {"execute", "watch", "unwatch", "reset", "immediate_execute_command"}
 _PIPELINE_AT_ONCE = {"watch", "unwatch", "immediate_execute_command"}
@@ -56,10 +56,12 @@ _REDIS_REFUSED = {"transaction", "monitor", "client", "from_pool", "execute_comm
 _STREAMS = {
     "filter", "get_all", "between", "map", "concat_map", "has_fields", "with_fields", "pluck",
     "without", "merge", "limit", "skip", "slice", "eq_join", "inner_join", "outer_join", "zip",
-    "union", "order_by", "changes", "is_not_empty", "get_intersecting",
+    "union", "order_by", "is_not_empty", "get_intersecting",
 }  # fmt: skip
 _OF_R = {"connect": "Connection", "db": "Database", "range": "Stream", "table": "Stream"}
-_QUERIES = ("rethinkdb.Stream", "rethinkdb.Array", "rethinkdb.Datum")
+_QUERIES = ("rethinkdb.Stream", "rethinkdb.Array", "rethinkdb.Changes", "rethinkdb.Datum")
+_ENDLESS = {"redis.Listener", "rethinkdb.Feed"}
+_ITERATED = {"redis.Iterator", "rethinkdb.Cursor", *_ENDLESS}
 
 
 def numbered(kind: str, path: str) -> str:
@@ -125,21 +127,25 @@ def _of_rethinkdb(path: str, rest: str, indexed: bool) -> Values | None:
     if f"rethinkdb.{kind}" in _QUERIES:
         if method == "run":
             return None
+        if method == "changes":
+            return one(Instance("rethinkdb.Changes"))
         if kind != "Datum" and method in _STREAMS:
             sorted_here = method == "order_by" and not indexed
             return one(Instance("rethinkdb.Array" if sorted_here else f"rethinkdb.{kind}"))
         arrays = method in {"distinct", "sample"} and kind != "Datum"
         return one(Instance("rethinkdb.Array" if arrays else "rethinkdb.Datum"))
-    if kind in {"Cursor", "Connection"}:
+    if kind in {"Cursor", "Connection", "Feed"}:
         return DATA
     return None
 
 
 def run_result(path: str, number: int | None) -> Values:
     """What running a query gives: a cursor for a stream, else plain data."""
+    suffix = "" if number is None else f"@{number}"
     if path.startswith("rethinkdb.Stream"):
-        suffix = "" if number is None else f"@{number}"
         return one(Instance(f"rethinkdb.Cursor{suffix}"))
+    if path.startswith("rethinkdb.Changes"):
+        return one(Instance(f"rethinkdb.Feed{suffix}"))
     return many(DATA) if path.startswith("rethinkdb.Array") else DATA
 
 
@@ -153,7 +159,7 @@ def awaits(path: str) -> bool | None:
     kind, _, method = rest.partition(".")
     if library == "rethinkdb":
         return method in {"run", "close", "next", "noreply_wait", "reconnect"} or (
-            None if kind in {"Connection", "Cursor"} and method != "use" else False
+            None if kind in {"Connection", "Cursor", "Feed"} and method != "use" else False
         )
     operator = method.startswith("__") and method not in {"__iter__", "__call__"}
     if library != "redis" or method in _REDIS_REFUSED or operator:
@@ -176,4 +182,9 @@ def entered(kind: str) -> bool:
 
 def iterated(path: str) -> bool:
     """Whether an object is gone through with `async for` in the asynchronous driver."""
-    return plain(path).removesuffix(".__iter__") in {"redis.Iterator", "rethinkdb.Cursor"}
+    return plain(path).removesuffix(".__iter__") in _ITERATED
+
+
+def endless(kind: str) -> bool:
+    """Whether going through an object of this class does not end by itself."""
+    return plain(kind) in _ENDLESS

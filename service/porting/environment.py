@@ -82,9 +82,9 @@ class Names:
             if name in scope.bindings and (scope is env.scope or not isinstance(scope, Class)):
                 return scope.bindings[name]
             if isinstance(scope, Module):
-                for other in scope.stars:
-                    if name in other.bindings:
-                        return other.bindings[name]
+                starred = self._starred(scope, name)
+                if starred is not None:
+                    return starred
             scope = scope.parent
         if name in {"True", "False"}:
             return DATA
@@ -113,7 +113,13 @@ class Names:
         inner = self.program.module_at(f"{module.name}.{name}")
         if inner is not None:
             return one(ModuleValue(inner))
-        for other in module.stars:
+        return self._starred(module, name) or NOTHING
+
+    def _starred(self, module: Module, name: str) -> Values | None:
+        """What a name stands for that a module imports with `*`; None if it imports none."""
+        queue = list(module.stars)
+        for other in queue:
             if name in other.bindings:
                 return other.bindings[name]
-        return NOTHING
+            queue += [each for each in other.stars if each not in queue]
+        return None

@@ -11,7 +11,7 @@ from . import drivers
 from . import flask_types as types
 from .containers import Containers
 from .environment import Environment
-from .nodes import text_of
+from .nodes import beginning_of
 from .program import Function, Program
 from .sites import Read, Site
 from .values import (
@@ -60,7 +60,7 @@ class Expressions(Containers):
             cst.GeneratorExp: self._comprehension,
             cst.DictComp: self._dict_comprehension,
             cst.IfExp: self._if,
-            cst.BooleanOperation: self._either,
+            cst.BooleanOperation: self.either,
             cst.BinaryOperation: self._binary,
             cst.NamedExpr: self._named,
             cst.Yield: self._yield,
@@ -264,23 +264,34 @@ class Expressions(Containers):
     def _getattr(
         self, node: cst.Call, arguments: list[tuple[str, Values]], env: Environment
     ) -> Values:
-        base, names = arguments[0][1], arguments[1][1]
+        beginning = beginning_of(node.args[1].value)
+        found = self.by_name(node, arguments[0][1], arguments[1][1], env, beginning)
+        return found.union(*(values for _, values in arguments[2:]))
+
+    def by_name(
+        self,
+        node: cst.Call,
+        base: Values,
+        names: Values,
+        env: Environment,
+        beginning: str = "",
+        called: bool = False,
+    ) -> Values:
+        """What an attribute may be whose name is a value; notes what reading it calls."""
         found: Values = NOTHING
         texts = (value.text for value in names if isinstance(value, Text))
         known = [text for text in texts if text.isidentifier()]
         if not known and one(Instance("flask.Request")) & base:
-            known = ["form"]  # which stands for all that is awaited
+            known = ["get_json" if called else "form"]  # which stands for all that is awaited
         for name in known:
-            found |= self.read(node, base, name, env)
+            found |= self.read(node, base, name, env, called)
         if not known and one(Instance("flask.testing.FlaskClient")) & base:
             found |= one(External("flask.testing.FlaskClient.?"))
         if not known:
             for value in base:
-                found |= self.pin_by_name(value, _beginning(node.args[1].value), node)
+                found |= self.pin_by_name(value, beginning, node)
         if Instance("flask.g") in base:
             self.leak(found, node, env)
-        for _, values in arguments[2:]:
-            found |= values
         return found
 
     def _hasattr(
@@ -302,13 +313,6 @@ class Expressions(Containers):
         with self.where_true(node.test, env):
             values = self.evaluate(node.body, env)
         return values | self.evaluate(node.orelse, env)
-
-    def _either(self, node: cst.BooleanOperation, env: Environment) -> Values:
-        values = self.evaluate(node.left, env)
-        if isinstance(node.operator, cst.Or):
-            return values | self.evaluate(node.right, env)
-        with self.where_true(node.left, env):
-            return values | self.evaluate(node.right, env)
 
     def _binary(self, node: cst.BinaryOperation, env: Environment) -> Values:
         both = self.evaluate(node.left, env) | self.evaluate(node.right, env)
@@ -337,13 +341,3 @@ class Expressions(Containers):
             before, function.yields = function.yields, merged(function.yields | given)
             self.changed |= function.yields != before
         return NOTHING
-
-
-def _beginning(name: cst.BaseExpression) -> str:
-    """What is written out at the beginning of a text that is put together."""
-    if isinstance(name, cst.BinaryOperation):
-        return text_of(name.left) or _beginning(name.left)
-    if isinstance(name, cst.FormattedString) and name.parts:
-        first = name.parts[0]
-        return first.value if isinstance(first, cst.FormattedStringText) else ""
-    return ""

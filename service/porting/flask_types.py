@@ -121,10 +121,13 @@ ATTRIBUTES = {
 }
 """The class of what an attribute holds."""
 
+ANY_RESPONSE: Values = frozenset((Instance(_RESPONSE), Instance("werkzeug.wrappers.Response")))
+"""What is there after a request: Werkzeug's own, if it is a redirect or a default error page."""
+
 GIVEN_TO_RECEIVERS = {
-    "exception": "werkzeug.exceptions.HTTPException",
-    "response": _RESPONSE,
-    "sender": APP,
+    "exception": one(Instance("werkzeug.exceptions.HTTPException")),
+    "response": ANY_RESPONSE,
+    "sender": one(Instance(APP)),
 }
 """What Flask's signals pass."""
 
@@ -183,11 +186,13 @@ _HOMES = {
 _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in _HOMES[home]} | {
     "flask.Quart": APP,
     "flask.app.Quart": APP,
+    "flask.cli.FlaskGroup": "flask.cli.AppGroup",
+    "flask.cli.QuartGroup": "flask.cli.AppGroup",
     "flask.testing.QuartClient": _CLIENT,
     "flask.testing.QuartCliRunner": _RUNNER,
     "flask.testing.client.QuartClient": _CLIENT,
     "flask.typing.TestClientProtocol": _CLIENT,
-    "flask.views.MethodView": "flask.views.MethodView",
+    "flask.signals.Namespace": "blinker.Namespace",
     "flask.wrappers.response.Response": _RESPONSE,
     "collections.namedtuple": "typing.NamedTuple",
     "service.porting.runtime.PortedRequest": REQUEST,
@@ -197,6 +202,8 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "service.porting.sending.send_file": "flask.send_file",
     "service.porting.sending.send_from_directory": "flask.send_from_directory",
     "service.porting.runtime.stream_with_context": "flask.stream_with_context",
+    "service.porting.views.PortedMethodView": "flask.views.MethodView",
+    "service.porting.views.PortedView": "flask.views.View",
     "werkzeug.test.Client": _CLIENT,
     "werkzeug.test.TestResponse": _RESPONSE,
     "flask.datastructures.FileStorage": "werkzeug.datastructures.FileStorage",

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import libcst as cst
 import libcst.matchers as m
 
+from .drivers import endless
 from .lazily import AT_ONCE, METHODS
-from .program import Function
+from .program import Function, Program
 from .values import Generated, Instance, Values
 
 _ONE_BY_ONE = {"enumerate", "filter", "map", "zip"}
-ENDLESS = {"itertools.count", "itertools.cycle", "itertools.repeat"}
+_ENDLESS = {"itertools.count", "itertools.cycle", "itertools.repeat"}
 _PROMISES = ("collections.", "types.", "typing.")
 
 
@@ -20,10 +21,33 @@ def taken_by(path: str, function: Function) -> bool:
     """Whether a call takes all that a generator gives, so that a list of it will do."""
     owner, _, name = path.rpartition(".")
     if owner == "builtins" and name in _ONE_BY_ONE:
-        return not m.findall(function.node, m.While())  # which may never end
+        return not (function.is_endless or m.findall(function.node, m.While()))
     if owner == "builtins":
-        return name in AT_ONCE
+        return name in AT_ONCE and not function.is_endless
     return name in METHODS and owner in {"builtins.?", "builtins.str"}
+
+
+def is_endless(program: Program, loop: cst.For | cst.CompFor) -> bool:
+    """Whether what a loop goes through may never end."""
+    made = program.sites.get((loop.iter, "call"))
+    counted = made is not None and not made.paths.isdisjoint(_ENDLESS)
+    return counted or any(
+        (isinstance(value, Generated) and value.function.is_endless)
+        or (isinstance(value, Instance) and endless(value.kind))
+        for value in program.values[loop]
+    )
+
+
+def pin_what_never_ends(program: Program) -> None:
+    """Pin whoever makes a generator expression that cannot become a list; `anext` takes any."""
+    taken = {
+        site.node.args[0].value
+        for site in program.sites.values()
+        if "builtins.next" in site.paths and isinstance(site.node, cst.Call) and site.node.args
+    }
+    for node, function in program.endless.items():
+        if node not in taken:
+            function.pins.setdefault("it goes through what does not end", node)
 
 
 def pin_beside_others(values: Values, node: cst.CSTNode) -> None:

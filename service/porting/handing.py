@@ -9,18 +9,22 @@ import libcst as cst
 
 from . import flask_types as types
 from .awaitables import AWAITABLE
-from .doubles import Arguments, Doubles
+from .doubles import Arguments
+from .encoders import Encoders
 from .environment import Environment
 from .generated import pin_beside_others, taken_by
+from .getters import Getters
 from .implicit import IMPLICIT
 from .libraries import may_wait
 from .nodes import dotted
 from .parametrized import PARAMETRIZE, parameters
 from .program import Function
 from .registration import (
+    AFTER,
     APP_COMMAND,
     CALLBACK,
     COMMAND,
+    HOOK,
     OF_THE_APP,
     ON_THE_LOOP,
     is_of_error_handlers,
@@ -54,7 +58,6 @@ _TAKING_GENERATORS = {
     "flask.make_response",
     "flask.stream_with_context",
 }
-_SIGNALS = "blinker."
 _WSGI_SERVERS = (
     *("bjoern.", "cheroot.", "eventlet.wsgi", "gevent.pywsgi", "pytest_localserver.", "waitress."),
     *("werkzeug.serving.", "wsgiref."),
@@ -62,7 +65,7 @@ _WSGI_SERVERS = (
 _ASKING = {"builtins.isinstance", "builtins.print", "builtins.repr", "builtins.type"}
 
 
-class Handing(Doubles):
+class Handing(Encoders, Getters):
     """Functions as arguments."""
 
     @abstractmethod
@@ -78,6 +81,7 @@ class Handing(Doubles):
             "flask.stream_with_context",
         }:
             return
+        arguments = self.with_asked(site, arguments)
         self._hand_over(site, arguments)
         for _, values in arguments:
             if path.startswith(_WSGI_SERVERS) and any(map(_is_app, values)):
@@ -125,8 +129,9 @@ class Handing(Doubles):
     def _start_thread(self, site: Site, arguments: Arguments) -> None:
         """What a thread is given to call, it calls with the arguments given for that."""
         given = dict(arguments)
-        self._hand_over(site, arguments)
-        for function in routines(given.get("target", NOTHING)):
+        self._hand_over(site, self.with_asked(site, arguments))
+        self.program.threads[site.node] = target = given.get("target", NOTHING)
+        for function in routines(target):
             function.pins.setdefault("a thread calls it", site.node)
             for value in given.get("args", NOTHING):
                 if isinstance(value, Row):
@@ -161,8 +166,11 @@ class Handing(Doubles):
     def take_role(self, function: Function, role: str, node: cst.CSTNode, path: str = "") -> None:
         """Note who calls a function from outside."""
         function.roles.add(role)
+        self.program.registered[function].add((path.removesuffix("()"), node))
         if path.endswith(".cli.add_command") or path.startswith(OF_THE_APP):
             function.roles.add(APP_COMMAND)
+        if role == HOOK and ".after_" in path:
+            function.roles.add(AFTER)
         if "context_processor" in path and "shell" not in path:
             function.roles.add("context processor")
         if role in {CALLBACK, ON_THE_LOOP}:
@@ -287,21 +295,6 @@ class Handing(Doubles):
             target.pins.setdefault("a context manager decorates it, which may not await it", node)
             where = Environment(target, target)
             self.site(node, where, IMPLICIT).functions |= around
-
-    def _listen(self, function: Function, path: str) -> None:
-        """Bind what a receiver of the project's own signals gets: what any of them is sent with."""
-        if not path.startswith(_SIGNALS):
-            return
-        sender = function.names[:1] if function.owner is None else []
-        for name in [*function.names, *function.keyword_only]:
-            sent = self.program.stored.get((_SIGNALS, "" if name in sender else name), NOTHING)
-            self.changed |= function.bind(name, sent)
-
-    def _send(self, path: str, arguments: Arguments) -> None:
-        """Note what a signal is sent with, for its receivers."""
-        if path.startswith(_SIGNALS) and path.endswith((".send", ".send_async")):
-            for name, values in arguments:
-                self.store(one(Instance(_SIGNALS)), name, values)
 
     def _foreign_decorator(self, path: str, targets: set[Function], node: cst.Decorator) -> None:
         for target in targets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import ChainMap
 
 import libcst as cst
 
@@ -10,8 +11,26 @@ from .attributes import Attributes
 from .environment import Environment
 from .flask_types import THREAD_LOCAL
 from .program import Class, Function, Module, Program
-from .sites import Site
-from .values import Instance, Many, Object, Proxied, Row, Value, Values, items, one, routines
+from .registration import TEMPLATE
+from .sites import Shown, Site
+from .template_uses import ANYHOW, Use
+from .templates import RENDERING_FILES, RENDERING_TEXTS
+from .values import (
+    NOTHING,
+    Instance,
+    Many,
+    Object,
+    Proxied,
+    Row,
+    Text,
+    Value,
+    Values,
+    items,
+    one,
+    routines,
+)
+
+Arguments = list[tuple[str, Values]]
 
 IMPLICIT = "implicit"
 """The role of a site where nothing is called in words."""
@@ -99,25 +118,53 @@ class Implicit(Attributes):
             for param in method.names[1:2]:
                 self.changed |= method.bind(param, given)
 
-    def called_by_templates(
-        self, values: Values, node: cst.CSTNode, where: Function | Module
-    ) -> set[Function]:
-        """The methods that templates call of objects that they are given there."""
-        self.program.shown[node] = where, values
-        return self._called_by_templates(values)
+    def show(
+        self, given: Arguments, node: cst.CSTNode, where: Function | Module, path: str = ""
+    ) -> None:
+        """Note what templates are given there, and call of it."""
+        called = self.called_by_templates(given, node, where, path)
+        for function in routines(self.program.shown[node].values) | called:
+            function.roles.add(TEMPLATE)
 
-    def _called_by_templates(self, values: Values) -> set[Function]:
+    def called_by_templates(
+        self, given: Arguments, node: cst.CSTNode, where: Function | Module, path: str = ""
+    ) -> set[Function]:
+        """The methods that templates call of objects that they are given there.
+
+        Args:
+            given: what they are given, by its name if it has one.
+            path: of what renders a template there, if it is written out which one.
+        """
         found: set[Function] = set()
+        for name, values in given:
+            found |= self._called_by_templates(values, self._use(path, given[0][1], name))
+        everything = NOTHING.union(*(values for _, values in given))
+        self.program.shown[node] = Shown(where, everything, found)
+        return found
+
+    def _use(self, path: str, template: Values, name: str) -> Use:
+        """How a template that is rendered uses what it is given by a name."""
+        for value in template if len(template) == 1 and name.isidentifier() else ():
+            if isinstance(value, Text) and path in RENDERING_FILES:
+                return self.program.templates.use_at(value.text, name)
+            if isinstance(value, Text) and path in RENDERING_TEXTS:
+                return self.program.templates.use_of(value.text, name)
+        return ANYHOW
+
+    def _called_by_templates(self, values: Values, use: Use, level: int = 0) -> set[Function]:
+        found: set[Function] = set()
+        words = self.program.templates.words
         for value in values:
             if isinstance(value, Object):
-                for each in value.of.lineage():
-                    special = {name for name in each.bindings if is_special(name)}
-                    for name in special | each.bindings.keys() & self.program.templates.words:
-                        found |= routines(each.bindings[name])
+                known = ChainMap(*(each.bindings for each in value.of.lineage()))
+                for name, bound in known.items():
+                    special = is_special(name) and use.may_call(name, level)
+                    if special or (name in words and use.may_read(name, level)):
+                        found |= routines(bound)
             elif isinstance(value, Proxied):
                 self.program.read_by_templates.add(value.function)
             elif isinstance(value, Many | Row):
-                found |= self._called_by_templates(items(one(value)))
+                found |= self._called_by_templates(items(one(value)), use, level + 1)
         return found
 
     def _calls(self, node: cst.CSTNode, env: Environment, functions: set[Function]) -> None:

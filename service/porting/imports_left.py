@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ import libcst as cst
 import libcst.matchers as m
 from isort.exceptions import ISortError
 
-from .nodes import dotted
+from .imports_gone import without_imports
 from .program import Module, Program
 from .values import ModuleValue
 
@@ -37,17 +37,21 @@ class ImportsLeft:
         """
         before, after = ast.parse(module.source), ast.parse(source)
         unused = {name for name, _ in _imported(module, before)} - _used(before)
-        left = _used(after) | unused | {renamed.get(name, name) for name in unused}
-        useless = {
+        known = unused | {renamed.get(name, name) for name in unused}
+        left = _used(after) | known
+        while useless := {
             name
             for name, of in _imported(module, after)
             if name not in left
             and not self._may_do_more(module, of)
             and not self._is_known_elsewhere(module, name)
-        }
-        if useless:
-            source = _without(cst.parse_module(source), useless).code
-            source = source if source.strip() else ""
+        }:
+            shorter = without_imports(cst.parse_module(source), useless).code
+            if shorter == source:
+                break
+            source = shorter if shorter.strip() else ""
+            after = ast.parse(source)
+            left = _used(after) | known
         return self._in_order(module, source)
 
     def _may_do_more(self, module: Module, of: str) -> bool:
@@ -114,13 +118,24 @@ class ImportsLeft:
 
 def _imported(module: Module, tree: ast.Module) -> Iterator[tuple[str, str]]:
     """The names that a module imports as it is loaded, and what they are of."""
-    for node in tree.body:
+    for node in _loaded(tree.body):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.asname or alias.name.partition(".")[0], alias.name
         elif isinstance(node, ast.ImportFrom) and node.module != "__future__":
             of = module.absolute(node.module or "", node.level)
             yield from ((alias.asname or alias.name, f"{of}.{alias.name}") for alias in node.names)
+
+
+def _loaded(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that run as a module is loaded: those within `if` and `try` included."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If | ast.Try | ast.TryStar):
+            yield from _loaded([*node.body, *node.orelse])
+        if isinstance(node, ast.Try | ast.TryStar):
+            yield from _loaded(part for handler in node.handlers for part in handler.body)
+            yield from _loaded(node.finalbody)
 
 
 def _used(tree: ast.Module) -> set[str]:
@@ -148,53 +163,3 @@ def _named_in(node: ast.AST) -> list[ast.expr | None]:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         return [node.value] if any(getattr(to, "id", "") == "__all__" for to in targets) else []
     return []
-
-
-def _without(tree: cst.Module, names: set[str]) -> cst.Module:
-    """A module without imports of these names, unless somebody has commented on them."""
-    body: list[cst.SimpleStatementLine | cst.BaseCompoundStatement] = []
-    above: list[cst.EmptyLine] = []
-    for line in tree.body:
-        left = _left(line, names)
-        if left is None:
-            assert isinstance(line, cst.SimpleStatementLine)
-            above += line.leading_lines
-        elif any(each.comment for each in above) or not left.leading_lines:
-            body.append(left.with_changes(leading_lines=[*above, *left.leading_lines]))
-            above = []
-        else:
-            body.append(left)
-            above = []
-    if body and not tree.header and not any(each.comment for each in body[0].leading_lines):
-        body[0] = body[0].with_changes(leading_lines=[])
-    return tree.with_changes(body=body)
-
-
-def _left(
-    line: cst.SimpleStatementLine | cst.BaseCompoundStatement, names: set[str]
-) -> cst.SimpleStatementLine | cst.BaseCompoundStatement | None:
-    """What is left of a line without imports of these names; None if nothing is."""
-    if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
-        return line
-    part = line.body[0]
-    said = "#" in cst.Module([]).code_for_node(line.with_changes(leading_lines=[]))
-    if not isinstance(part, cst.Import | cst.ImportFrom) or said:
-        return line
-    if (
-        isinstance(part.names, cst.ImportStar)
-        or dotted(getattr(part, "module", None)) == "__future__"
-    ):
-        return line
-    kept = [
-        alias for alias in part.names if _bound(alias, isinstance(part, cst.Import)) not in names
-    ]
-    if not kept:
-        return None
-    kept[-1] = kept[-1].with_changes(comma=part.names[-1].comma)
-    return line.with_changes(body=[part.with_changes(names=kept)])
-
-
-def _bound(alias: cst.ImportAlias, whole: bool) -> str:
-    if alias.asname is not None:
-        return dotted(alias.asname.name)
-    return dotted(alias.name).partition(".")[0] if whole else dotted(alias.name)

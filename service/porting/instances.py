@@ -1,4 +1,4 @@
-"""What `isinstance` tells of a name, where it is true."""
+"""What is true, and what `isinstance` tells of a name where it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ import libcst.matchers as m
 
 from .environment import Environment, Names
 from .nodes import parts_of
-from .values import DATA, Value, Values, instance_of
+from .values import (
+    DATA,
+    OTHERS,
+    Instance,
+    Object,
+    Routine,
+    Type,
+    Value,
+    Values,
+    instance_of,
+)
 
 _TOLD = m.Call(func=m.Name("isinstance"), args=[m.Arg(m.Name()), m.Arg()])
 
@@ -30,7 +40,7 @@ class Instances(Names):
         told: dict[str, Values] = {}
         for name, classes in _told(test):
             kinds = frozenset[Value]().union(*(self.evaluate(each, env) for each in classes))
-            if all(map(instance_of, kinds)) and self.look_up(env, name) <= DATA:
+            if all(map(instance_of, kinds)) and _is_open(self.look_up(env, name)):
                 found = frozenset(value for kind in kinds if (value := instance_of(kind)))
                 env.names[name] = told[name] = found
         yield
@@ -41,6 +51,28 @@ class Instances(Names):
                 env.names[name] = before[name]
             else:
                 del env.names[name]
+
+    def either(self, node: cst.BooleanOperation, env: Environment) -> Values:
+        """What `or` gives, or `and`, which never stops at what is always true."""
+        values = self.evaluate(node.left, env)
+        if isinstance(node.operator, cst.Or):
+            return values | self.evaluate(node.right, env)
+        with self.where_true(node.left, env):
+            right = self.evaluate(node.right, env)
+        return frozenset(value for value in values if not _is_true(value)) | right
+
+
+def _is_true(value: Value) -> bool:
+    """Whether it is true whatever it holds."""
+    if isinstance(value, Object):
+        asked = any(value.of.attribute(name) for name in ("__bool__", "__len__"))
+        return not asked and {*value.of.external_bases()} <= {"builtins.object"}
+    return isinstance(value, Routine | Type) or value == Instance("flask.Flask")
+
+
+def _is_open(values: Values) -> bool:
+    """Whether nothing else is known, or it may be of other classes than those known."""
+    return values <= DATA or Instance(OTHERS) in values
 
 
 def _told(test: cst.BaseExpression) -> Iterator[tuple[str, list[cst.BaseExpression]]]:

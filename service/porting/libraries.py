@@ -193,7 +193,9 @@ def extension(path: str) -> str | None:
     return None
 
 
-_HOLDING_ANYTHING = ("types.SimpleNamespace.", "operator.methodcaller")
+CALLING_ANYTHING = "operator.methodcaller()"
+"""What calls a method, nobody knows of what."""
+_HOLDING_ANYTHING = ("types.SimpleNamespace.", CALLING_ANYTHING)
 """What calls whatever it was given, or a method of it."""
 
 

@@ -6,8 +6,10 @@ import libcst as cst
 import libcst.matchers as m
 
 from .doubles import Arguments
+from .environment import Environment
 from .nodes import text_of
-from .program import Function
+from .program import Function, Scope
+from .registration import VIEW
 from .values import DATA, Routine, Values
 
 
@@ -49,6 +51,29 @@ def passes_on(node: cst.CSTNode, function: Function) -> bool:
     given = given.value if isinstance(given, cst.Subscript) else given
     own = {*function.names, *function.keyword_only, function.star}
     return isinstance(given, cst.Name) and given.value in own
+
+
+def stands_for_a_view(node: cst.CSTNode, function: Function) -> bool:
+    """Whether an object that is a view hands on there what it is called with."""
+    if function.name != "__call__" or VIEW not in function.roles or not isinstance(node, cst.Call):
+        return False
+    own = {*function.names[1:], *function.keyword_only, function.star, function.double_star}
+    return any(isinstance(arg.value, cst.Name) and arg.value.value in own for arg in node.args)
+
+
+def is_parameter(node: cst.CSTNode, env: Environment) -> bool:
+    """Whether what is called is an argument of the function, or of one around it."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Name):
+        return False
+    scope: Scope | None = env.scope
+    name = node.func.value
+    while scope is not None:
+        if isinstance(scope, Function) and name in scope.names:
+            return True
+        if name in scope.bindings and scope is env.scope:
+            return False
+        scope = scope.parent
+    return False
 
 
 def _compares(test: cst.BaseExpression, parameter: str, name: str) -> bool:

@@ -218,3 +218,13 @@ def perhaps_called(node: cst.CSTNode) -> list[cst.Call]:
     """The calls in an expression or a line that happen perhaps, or more than once."""
     calls = (call for part in perhaps_met(node) for call in m.findall(part, m.Call()))
     return [call for call in calls if isinstance(call, cst.Call)]
+
+
+def beginning_of(name: cst.BaseExpression) -> str:
+    """What is written out at the beginning of a text that is put together."""
+    if isinstance(name, cst.BinaryOperation):
+        return text_of(name.left) or beginning_of(name.left)
+    if isinstance(name, cst.FormattedString) and name.parts:
+        first = name.parts[0]
+        return first.value if isinstance(first, cst.FormattedStringText) else ""
+    return ""

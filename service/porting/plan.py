@@ -10,13 +10,15 @@ from functools import cached_property
 import libcst as cst
 
 from .colouring import Colours
+from .flask_types import canonical
 from .idiom import Idiom
 from .imports_left import ImportsLeft
+from .outside import reached_outside
 from .program import Function, Module, Program, Scope
 from .report import Kind, Report
 from .rewriter import Edits
 from .sites import Site
-from .values import External, Values
+from .values import NOTHING, External, Values
 
 RUNTIME = "service.connections"
 """Where ported code imports the layer from."""
@@ -35,6 +37,8 @@ SESSIONS = "service.porting.sessions"
 """Where ported apps import what keeps their sessions."""
 REQUEST_CONTEXTS = "service.porting.request_contexts"
 """Where ported code imports contexts of requests that nobody sends."""
+VIEWS = "service.porting.views"
+"""Where ported apps import class-based views whose objects wait while they are made."""
 TESTING = "service.porting.testing"
 """Where ported tests import what Quart's test client lacks."""
 
@@ -90,6 +94,11 @@ class Plan:
                 found[function].append(site)
         return found
 
+    @cached_property
+    def outside(self) -> set[Function]:
+        """The functions that may be called outside of any app context."""
+        return reached_outside(self.program)
+
     def functions(self) -> Iterator[Function]:
         """All functions of the project."""
         return iter(self.program.functions.values())
@@ -117,3 +126,10 @@ class Plan:
 def paths(values: Values) -> set[str]:
     """The dotted names among the values."""
     return {value.path for value in values if isinstance(value, External)}
+
+
+def meant(module: Module, name: str) -> set[str]:
+    """The paths that a dotted name of a module stands for."""
+    first, _, rest = name.partition(".")
+    known = paths(module.bindings.get(first, NOTHING))
+    return {canonical(f"{path}.{rest}" if rest else path) for path in known}

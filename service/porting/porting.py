@@ -18,11 +18,13 @@ from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
 from .passes.blocking import tell_of_blocking, tell_of_waiting_for_threads
 from .passes.blocks import detach_blocks
+from .passes.class_based_views import rewrite_class_based_views
 from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
 from .passes.doubles import rename_targets, rewrite_doubles
 from .passes.entries import unwritten
+from .passes.entries_lacking import tell_of_entries
 from .passes.environs import rewrite_environs
 from .passes.errors import rewrite_errors
 from .passes.expectations import rewrite_expectations
@@ -34,10 +36,13 @@ from .passes.iterators import rewrite_iterators
 from .passes.members import tell_of_members
 from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
+from .passes.names_passed_on import rename_names_passed_on
 from .passes.overrides import rewrite_overrides
+from .passes.plugins import tell_of_plugins
 from .passes.rendering import tell_of_rendering
 from .passes.request_classes import rewrite_request_classes
 from .passes.requirements import tell_of_requirements
+from .passes.serving import tell_of_serving
 from .passes.settings import tell_of_settings
 from .passes.settings_of_tests import tell_of_settings_of_tests
 from .passes.stream_contexts import tell_of_streams
@@ -56,6 +61,7 @@ Tell = Callable[[str, int, int], None]
 
 STEPS = (
     replace_openers,
+    tell_of_entries,
     rewrite_errors,
     rewrite_testsuites,
     tell_of_memory,
@@ -63,8 +69,10 @@ STEPS = (
     rewrite_handovers,
     rewrite_expectations,
     rewrite_imports,
+    rename_names_passed_on,
     rename_targets,
     rewrite_request_classes,
+    rewrite_class_based_views,
     rewrite_applications,
     rewrite_environs,
     rewrite_middleware,
@@ -80,12 +88,14 @@ STEPS = (
     rewrite_iterators,
     tell_of_settings,
     tell_of_settings_of_tests,
+    tell_of_plugins,
     tell_of_rendering,
     define_functions,
     rewrite_annotations,
     rewrite_queries,
     tell_of_blocking,
     tell_of_waiting_for_threads,
+    tell_of_serving,
     count_routes,
 )
 """What makes out the edits; the order matters where the pass says so."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from pathlib import Path
 import libcst as cst
 
 from .fields import in_body
-from .sites import Double, Read, Site
+from .sites import Double, Read, Shown, Site
 from .templates import Templates
 from .values import NOTHING, Value, Values, merged
+
+_OF_FLASK = re.compile(r"^\s*(?:from|import)\s+flask\b", re.MULTILINE)
 
 
 class Scope:
@@ -174,6 +177,8 @@ class Function(Scope):
         self.is_lambda = not named
         self.was_async = isinstance(node, cst.FunctionDef) and node.asynchronous is not None
         self.is_generator = False
+        self.is_endless = False
+        """Whether it goes through what does not end."""
         self.attributes: dict[str, Values] = {}
         self.returns: Values = NOTHING
         self.yields: Values = NOTHING
@@ -202,6 +207,11 @@ class Function(Scope):
     def label(self) -> str:
         """Its name as a reader would say it."""
         return f"{self.owner.name}.{self.name}" if self.owner else self.name
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Its place in an order that is the same every time."""
+        return self.module.name, self.label
 
     def is_static(self) -> bool:
         """Whether it is a method that takes no `self`."""
@@ -245,12 +255,18 @@ class Program:
     """Arguments that are given to be called: the call that they are given to, and where."""
     handed: dict[cst.BaseExpression, Site] = field(default_factory=dict)
     """What is awaitable when it is called, and handed to something that calls it."""
+    read_on: dict[cst.CSTNode, Site] = field(default_factory=dict)
+    """Calls by which a function of `operator` reads on of what is awaited, or more beside it."""
     returned: list[tuple[Function, cst.BaseExpression]] = field(default_factory=list)
     """What functions return."""
+    imports: dict[cst.ImportFrom, tuple[Module, Module]] = field(default_factory=dict)
+    """Imports from modules of the project: the module that imports, and the other one."""
     looked_for: set[cst.CSTNode] = field(default_factory=set)
     """Calls of `hasattr` that ask for an attribute which is awaited."""
     consumed: dict[cst.CSTNode, Function] = field(default_factory=dict)
     """Generators that a built-in function is given to go through."""
+    endless: dict[cst.GeneratorExp, Function] = field(default_factory=dict)
+    """Generator expressions that go through what does not end, and who makes them."""
     statements: dict[cst.CSTNode, cst.SimpleStatementLine] = field(default_factory=dict)
     """The line that makes an app, by the call that makes it."""
     module_of: dict[cst.CSTNode, Module] = field(default_factory=dict)
@@ -274,12 +290,22 @@ class Program:
     kept: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Functions that containers and attributes hold, and the names of the attributes."""
     templates: Templates = field(default_factory=lambda: Templates({}, ()))
-    shown: dict[cst.CSTNode, tuple[Function | Module, Values]] = field(default_factory=dict)
+    shown: dict[cst.CSTNode, Shown] = field(default_factory=dict)
     """What templates are given: by the call, or the function, that gives it."""
+    registered: dict[Function, set[tuple[str, cst.CSTNode]]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
+    """Functions that Flask is given to call: by which method, and the decorator or call."""
+    receivers: dict[str, set[Function]] = field(default_factory=lambda: defaultdict(set))
+    """Functions that are connected to signals of the project's own, by the signal."""
+    sent: set[str] = field(default_factory=set)
+    """The signals of these that are sent."""
     read_by_templates: set[Function] = field(default_factory=set)
     """Functions of the proxies that templates are given."""
     in_threads: set[Function] = field(default_factory=set)
     """Functions that are handed to something which runs them in a thread."""
+    threads: dict[cst.CSTNode, Values] = field(default_factory=dict)
+    """What threads are given to call: by the call that makes them."""
     streamed: set[Function] = field(default_factory=set)
     """Generator functions that run in the context of their request after it."""
     withs: list[cst.With] = field(default_factory=list)
@@ -291,6 +317,12 @@ class Program:
     def is_of_flask(self) -> bool:
         """Whether any of its modules has to do with Flask, or has had before."""
         return any(module.is_of_flask for module in self.modules.values())
+
+    @cached_property
+    def is_ported(self) -> bool:
+        """Whether it is of Quart, and none of its modules imports Flask."""
+        sources = [module.source for module in self.modules.values()]
+        return any("quart" in each for each in sources) and not any(map(_OF_FLASK.search, sources))
 
     def module_at(self, name: str) -> Module | None:
         """The module of this dotted name, if it is of the project."""

@@ -17,6 +17,7 @@ from . import drivers
 from .cursors import FunctionQueries
 from .program import Function, Program
 from .query_edits import DICTS, Planned
+from .request_text import Texts
 from .sites import Site
 
 
@@ -30,6 +31,7 @@ class Queries:
 
     def __init__(self, program: Program, removed: set[Function]) -> None:
         self.program = program
+        self.texts = Texts(program)
         self.edits: list[Planned] = []
         self.awaited: set[cst.CSTNode] = set()
         self.rewritten: Callable[[Any], Any] = lambda node: node

@@ -213,11 +213,11 @@ def _by_reading(idiom: Idiom, kept: Kept, site: Site) -> None:
 
 def _by_templates(idiom: Idiom) -> None:
     """A template awaits what it reads and calls; but SQL would have to be written otherwise."""
-    for node, (where, values) in idiom.program.shown.items():
-        for path in of_drivers(idiom.program, values):
+    for node, shown in idiom.program.shown.items():
+        for path in of_drivers(idiom.program, shown.values):
             kept = kept_of(idiom, drivers.number_of(path))
             if kept is not None and kept.kind != REDIS:
-                _refuse(kept, "templates are given it", Site(node, where, "call"))
+                _refuse(kept, "templates are given it", Site(node, shown.where, "call"))
     for number, site in connect_sites(idiom):
         kept = kept_of(idiom, number)
         if kept is not None and read_from_g(idiom.program, kept) and kept.kind != REDIS:

@@ -13,6 +13,7 @@ _CALLED = "()"
 VIEW = "view"
 WRAPPER = "wrapper of views"
 HOOK = "hook"
+AFTER = "hook that is given the response"
 TEMPLATE = "template"
 CALLBACK = "callback"
 ON_THE_LOOP = "callback on the event loop"
@@ -116,7 +117,13 @@ def role_of(path: str) -> str | None:
     return None
 
 
-def group_of(function: Function) -> str:
+def command_of(function: Function, member: str) -> str:
+    """The class of the command that its decorators make of it, if that has this to be called."""
+    known = _group_of(function)
+    return known or ("click.Command" if COMMAND in function.roles and member == "main" else "")
+
+
+def _group_of(function: Function) -> str:
     """The class of the group of commands that its decorators make of it; empty if they do not."""
     for value in [value for by in function.decorators for value in by]:
         path = value.path.removesuffix(_CALLED) if isinstance(value, External) else ""

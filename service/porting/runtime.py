@@ -11,6 +11,7 @@ from functools import cached_property, wraps
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar
 
+from click import Context, get_current_context
 from quart import Request, Response, current_app, has_app_context, has_request_context
 from quart.cli import ScriptInfo
 from quart.globals import _cv_request
@@ -209,10 +210,25 @@ async def _steps(streamed: Iterator[Any]) -> AsyncGenerator[Any]:
 
 
 def ensure_async(function: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
-    """The current app's `ensure_async`; and outside of an app context, what does the same."""
+    """The current app's `ensure_async`; and outside of an app context, what does the same.
+
+    A plain function that a command calls so has the command's context at hand, as on its thread.
+    """
+    command = get_current_context(silent=True)
+    if command is not None and not iscoroutinefunction(function):
+        function = _within(command, function)
     if has_app_context():
         return current_app.ensure_async(function)
     return function if iscoroutinefunction(function) else run_sync(function)
+
+
+def _within(command: Context, function: Callable[P, T]) -> Callable[P, T]:
+    @wraps(function)
+    def within(*args: P.args, **kwargs: P.kwargs) -> T:
+        with command.scope(cleanup=False):
+            return function(*args, **kwargs)
+
+    return within
 
 
 async def await_if_awaitable(value: Any) -> Any:

@@ -29,6 +29,8 @@ class Site:
         numbers: the connections that a query is run on.
         gathers: the class of what a built-in function goes through here.
         gathered: which of its arguments that is.
+        asked: the names of methods that something unknown is asked for by a function of `operator`.
+        either: whether it is by a name that may be of what is awaited, and of what is not.
     """
 
     node: cst.CSTNode
@@ -42,6 +44,8 @@ class Site:
     numbers: set[int] = field(default_factory=set)
     gathers: str = ""
     gathered: int = 0
+    asked: set[str] = field(default_factory=set)
+    either: bool = False
     block: Block | None = None
 
 
@@ -81,3 +85,17 @@ class Double:
     node: cst.BaseExpression | None = None
     given: Values = NOTHING
     called: tuple[tuple[cst.BaseExpression, Values], ...] = ()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What templates are given at some place.
+
+    Attributes:
+        values: it, or what it may be.
+        called: the methods of it that they may call.
+    """
+
+    where: Function | Module
+    values: Values
+    called: set[Function]

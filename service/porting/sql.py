@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable
 
 import libcst as cst
 
 from .adapted import TWICE
-from .nodes import text_of
-from .request_text import is_text
 
 _PLACEHOLDER = re.compile(r"%s|%%|%\((\w+)\)s|%b|%t")
 _QUESTION = re.compile(r"'(?:[^']|'')*'|\?")
 _PERCENT = re.compile(r"%s|%\(")
-_CAST = re.compile(r"::(?!text|varchar|character|char|citext|name)", re.IGNORECASE)
+_CAST = re.compile(
+    r"(?:::|(?P<within>\s+AS\s+))(?!text|varchar|character|char|citext|name)", re.IGNORECASE
+)
+_OPEN_CAST = re.compile(r"\bCAST\s*\(\s*$", re.IGNORECASE)
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _IN_TUPLE = re.compile(r"\bIN\s+%(?:s|\(\w+\)s)", re.IGNORECASE)
 _OF_NO_TYPE = re.compile(
@@ -45,19 +46,30 @@ class Statement:
         arguments: what to pass after it.
         writes: whether it may change something.
         locks: whether what it does lasts as long as its transaction, whatever comes after it.
+
+    Args:
+        is_text: whether an argument, by its place or its name, can be nothing but text. Then
+            PostgreSQL is let read it as another type: asyncpg takes none for a date.
+        is_json: whether it is the text of JSON, which asyncpg would encode once more.
     """
 
     def __init__(
         self,
         sql: cst.BaseExpression,
         given: cst.BaseExpression | None,
-        texts: Collection[cst.CSTNode] = (),
+        is_text: Callable[[int | str], bool],
+        is_json: Callable[[int | str], bool],
     ) -> None:
         self._names: list[str] = []
-        self._texts = texts
-        self._given = given
+        self._is_text = is_text
+        self._is_json = is_json
         self._count = 0
         text = _text(sql)
+        self._without_cast = {
+            found[1]
+            for found in _PLACEHOLDER.finditer(text)
+            if not _CAST.match(text[found.end() :])
+        }
         self._question = "?" in _QUESTION.sub(_question_or_text, text) and not _PERCENT.search(text)
         self._has_arguments = given is not None
         self._check(text)
@@ -103,33 +115,18 @@ class Statement:
         if name:
             if name not in self._names:
                 self._names.append(name)
-            return f"${self._names.index(name) + 1}{self._of_json(match, self._named(name))}"
+            return f"${self._names.index(name) + 1}{self._typed(match, name)}"
         self._count += 1
-        return f"${self._count}{self._as_text(match)}"
+        return f"${self._count}{self._typed(match, self._count - 1)}"
 
-    def _as_text(self, match: re.Match[str]) -> str:
-        """What lets PostgreSQL read text as another type: asyncpg takes none for a date."""
-        given = self._given.elements if isinstance(self._given, cst.Tuple | cst.List) else ()
-        after = match.string[match.end() :]
-        part = given[self._count - 1].value if len(given) >= self._count else None
-        of_text = part is not None and is_text(part)
-        return "::text" if of_text and _CAST.match(after) else self._of_json(match, part)
-
-    def _of_json(self, match: re.Match[str], part: cst.CSTNode | None) -> str:
-        """What lets PostgreSQL read the text of JSON, which asyncpg would encode once more."""
-        if part not in self._texts:
+    def _typed(self, match: re.Match[str], place: int | str) -> str:
+        """What lets PostgreSQL read text as another type than asyncpg would send it as."""
+        if self._is_json(place):
+            if not match.string.startswith("::", match.end()) and not _is_cast(match):
+                raise NotLiteral(TWICE)
+        elif place in self._without_cast or not self._is_text(place):
             return ""
-        after = match.string[match.end() :]
-        if not after.startswith("::"):
-            raise NotLiteral(TWICE)
-        return "::text" if _CAST.match(after) else ""
-
-    def _named(self, name: str) -> cst.CSTNode | None:
-        """The argument of this name, if it is written out."""
-        for each in self._given.elements if isinstance(self._given, cst.Dict) else ():
-            if isinstance(each, cst.DictElement) and text_of(each.key) == name:
-                return each.value
-        return None
+        return "::text" if _is_cast(match) else ""
 
     def _arguments(self, given: cst.BaseExpression | None) -> list[cst.Arg]:
         if given is None:
@@ -173,6 +170,13 @@ def _text(node: cst.BaseExpression) -> str:
         if isinstance(value, str):
             return value
     raise NotLiteral("its SQL is not written out")
+
+
+def _is_cast(placeholder: re.Match[str]) -> bool:
+    """Whether the statement makes an argument one of another type than text."""
+    text, start, end = placeholder.string, placeholder.start(), placeholder.end()
+    cast = _CAST.match(text, end)
+    return cast is not None and (not cast["within"] or bool(_OPEN_CAST.search(text[:start])))
 
 
 def _question_or_text(match: re.Match[str]) -> str:

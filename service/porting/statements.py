@@ -10,10 +10,12 @@ import libcst as cst
 from . import flask_types as types
 from .definitions import Definitions
 from .environment import Environment
+from .generated import pin_what_never_ends
 from .implicit import is_special
 from .nodes import parts_of
 from .program import Block, Function, Program
 from .registration import (
+    AFTER,
     CALLBACK,
     FIXTURE,
     HOOK,
@@ -40,7 +42,6 @@ from .values import (
     many,
     merged,
     one,
-    routines,
 )
 
 ROUNDS = 14
@@ -64,9 +65,12 @@ class Evaluation(Definitions):
                 self.block(module.tree.body, Environment(module, module))
             for function in list(self.program.functions.values()):
                 self._body(function)
+            self.settle()
             self._tell(number + 1, ROUNDS)
             if not self.changed:
                 break
+        pin_what_never_ends(self.program)
+        self.take_for_encoded()
 
     def _begin_round(self) -> None:
         """Forget what held only because less was known."""
@@ -77,6 +81,7 @@ class Evaluation(Definitions):
         program.consumed.clear()
         program.returned.clear()
         program.handed.clear()
+        program.read_on.clear()
         program.shown.clear()
         self._special.clear()
         self._own_classes.clear()
@@ -97,11 +102,10 @@ class Evaluation(Definitions):
             self.returned(function, self.evaluate(function.node.body, env))
         else:
             self.suite(function.node.body, env)
+        if VIEW in function.roles and not function.module.is_test:
+            self.encode(function.returns or DATA)
         if "context processor" in function.roles:
-            for given in routines(function.returns):
-                given.roles.add(TEMPLATE)
-            for called in self.called_by_templates(function.returns, function.node, function):
-                called.roles.add(TEMPLATE)
+            self.show([("", function.returns)], function.node, function)
 
     def _parameter(self, function: Function, name: str) -> Values:
         found: Values = NOTHING
@@ -121,6 +125,7 @@ class Evaluation(Definitions):
             kind = "pytest.FixtureRequest" if asked_for else types.PYTEST_FIXTURES.get(name)
             if kind and not found:
                 found |= one(Instance(kind))
+        found |= self.asked_about(function, name)
         if not found and owner is not None and name in function.names:
             for base in owner.external_bases():
                 found |= types.passed(base, function.name, function.names.index(name))
@@ -141,14 +146,10 @@ class Evaluation(Definitions):
         if function.roles & {VIEW, TEMPLATE, CALLBACK, ON_THE_LOOP}:
             return DATA
         if RECEIVER in function.roles and name in types.GIVEN_TO_RECEIVERS:
-            return one(Instance(types.GIVEN_TO_RECEIVERS[name]))
+            return types.GIVEN_TO_RECEIVERS[name]
+        if AFTER in function.roles:
+            return types.ANY_RESPONSE
         if HOOK in function.roles:
-            if any(
-                isinstance(value, External) and "after_" in value.path
-                for values in function.decorators
-                for value in values
-            ):
-                return one(Instance("flask.Response"))
             return one(Instance("werkzeug.exceptions.HTTPException"))
         return NOTHING
 

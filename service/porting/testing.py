@@ -246,3 +246,13 @@ def coroutine_function(double: Callable[..., Any]) -> Callable[..., Awaitable[An
         return await result if isawaitable(result) else result
 
     return called
+
+
+def generator_function(double: Callable[..., Any]) -> Callable[..., AsyncIterator[Any]]:
+    """An asynchronous generator function that gives what a test's double of one does."""
+
+    async def called(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        for each in double(*args, **kwargs):
+            yield each
+
+    return called

@@ -6,6 +6,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from .awaitables import AWAITABLE
+from .encoders import asked_of_others
 from .factories import makes_app
 from .nodes import outline, text_of
 from .program import Function, Program
@@ -90,6 +91,10 @@ def _calls_a_value(site: Site) -> bool:
 def _names(site: Site) -> list[str]:
     """The names by which a call that is not resolved calls something."""
     node = site.node
+    if site.asked and not site.where.module.is_test:
+        return sorted(site.asked)
+    if asked := asked_of_others(site):
+        return asked
     if not _is_unresolved(site) or not isinstance(node, cst.Call):
         return []
     if isinstance(node.func, cst.Attribute):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from libcst import CSTNode
+
     from .program import Class, Function, Module
 
 
@@ -102,6 +104,19 @@ class Text:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Getter:
+    """A function that reads attributes of what it is given, or calls a method of it.
+
+    Attributes:
+        names: of each attribute, what it may be; nothing if that is not written out.
+        made: the call that makes it.
+    """
+
+    names: tuple[Values, ...]
+    made: CSTNode
+
+
 Value = (
     External
     | Instance
@@ -111,6 +126,7 @@ Value = (
     | Super
     | ModuleValue
     | Generated
+    | Getter
     | Proxied
     | Many
     | Row
@@ -134,13 +150,18 @@ def something_of(kind: str) -> Instance:
 DATA: Values = frozenset((Instance("builtins.?"),))
 """Numbers, strings and the like: nothing that could wait."""
 
+OTHERS = "json.?"
+"""The class of what encoders are asked about, and is not of the project."""
+
 BYTEARRAY = Instance("builtins.bytearray")
 
 
 def instance_of(kind: Value) -> Value | None:
-    """An object of this class, if it is one."""
+    """An object of this class, if it is one; a row is data that has been fetched."""
     if isinstance(kind, Type):
         return Object(kind.of)
+    if isinstance(kind, External) and kind.path.endswith("Row"):
+        return Instance("builtins.?")
     return something_of(kind.path) if isinstance(kind, External) else None
 
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from quart import Quart
@@ -29,16 +30,16 @@ def counting_tasks() -> Iterator[list[object]]:
     """The coroutines that get tasks of their own meanwhile."""
     begun: list[object] = []
 
-    def factory(
-        loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
-    ) -> asyncio.Task[Any]:
-        begun.append(work)
-        return asyncio.Task(work, loop=loop, **options)
+    class Counted(asyncio.Task[Any]):
+        def __init__(self, work: Coroutine[Any, Any, Any], **options: Any) -> None:
+            begun.append(work)
+            super().__init__(work, **options)
 
     loop = asyncio.get_running_loop()
-    loop.set_task_factory(factory)  # type: ignore[arg-type]
+    loop.set_task_factory(lambda loop, work, **options: Counted(work, loop=loop, **options))
     try:
-        yield begun
+        with patch("asyncio.Task", Counted):
+            yield begun
     finally:
         loop.set_task_factory(None)
 

@@ -24,18 +24,6 @@ OTHER_REASONS = {
 }
 """Cases whose functions stay in threads for another reason, too, once they are ported."""
 
-SAID_ONCE = {
-    "connection_entries",
-    "doubles_in_tests",
-    "doubles_of_another_kind",
-    "errors_of_a_driver_that_stays",
-    "errors_of_psycopg",
-    "middleware",
-    "sqlite_mapped_errors",
-    "sqlite_quotes",
-}
-"""Cases that need a hand for what was there before, and is written otherwise now."""
-
 
 def project(folder: Path, files: dict[str, str]) -> Path:
     """These files, in a folder."""
@@ -103,8 +91,7 @@ def test_a_second_report_says_what_remains_and_nothing_new(case: Case) -> None:
     first, second = run(case.name), run(case.name, again=True)
     kinds = {"hand"} if case.name in OTHER_REASONS else {"hand", "thread"}
     assert asked(second.lines, kinds) <= asked(first.lines, kinds)
-    if case.name not in SAID_ONCE:
-        assert asked(second.lines, {"hand"}) == asked(first.lines, {"hand"})
+    assert asked(second.lines, {"hand"}) == asked(first.lines, {"hand"})
     assert sum(astuple(second.routes)) == sum(astuple(first.routes))
 
 

@@ -21,7 +21,7 @@ from service.porting.runtime import (
     run_if_awaitable,
     stream_with_context,
 )
-from service.porting.testing import coroutine_function, plain_function
+from service.porting.testing import coroutine_function, generator_function, plain_function
 
 
 def make_app() -> Quart:
@@ -130,6 +130,21 @@ async def test_a_plain_function_has_what_either_kind_returns() -> None:
     assert [loop is asyncio.get_running_loop() for loop in loops] == [False, True]
 
 
+async def test_a_plain_function_has_the_context_of_the_command_that_calls_it() -> None:
+    app = make_app()
+
+    def name() -> str | None:
+        return click.get_current_context().info_name
+
+    with click.Context(click.Command("show"), info_name="show") as command:
+        closed: list[str] = []
+        command.call_on_close(lambda: closed.append("command"))
+        assert await ensure_async(name)() == "show"
+        async with app.app_context():
+            assert await ensure_async(name)() == "show"
+        assert not closed
+
+
 async def test_a_coroutine_function_has_what_is_there_or_comes() -> None:
     assert await await_if_awaitable(1) == 1
     assert await await_if_awaitable(asyncio.sleep(0, 2)) == 2
@@ -161,6 +176,10 @@ async def test_a_double_of_a_coroutine_function_is_awaited_whatever_it_is() -> N
 
     assert await coroutine_function(lambda number: number + 1)(1) == 2
     assert await coroutine_function(asynchronous)(number=1) == 2
+
+
+async def test_a_double_of_an_asynchronous_generator_is_gone_through() -> None:
+    assert [each async for each in generator_function(lambda text: iter(text))("ab")] == ["a", "b"]
 
 
 async def test_a_plain_function_waits_for_a_coroutine_function() -> None:

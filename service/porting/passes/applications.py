@@ -41,6 +41,7 @@ from .unnamed_apps import name_before
 
 _FLASK = "flask.Flask"
 _SESSION = Instance("flask.session")
+_HAVING_SESSION = {"flask", "flask.globals"}
 _OF_AN_OBJECT = m.Attribute(value=~m.Call(func=m.Name("super")))
 _AS_PROGRAM = m.If(test=m.Comparison(left=m.Name("__name__")))
 _GIVING = m.AssignTarget() | m.AnnAssign() | m.For()
@@ -213,9 +214,16 @@ def _has(plan: Plan, attribute: str) -> bool:
 
 
 def _has_sessions(plan: Plan) -> bool:
-    """Whether the app, and not only its tests, imports the session."""
-    modules = [module for module in plan.program.modules.values() if not module.is_test]
-    return any(_SESSION in values for each in modules for values in each.bindings.values())
+    """Whether the app, and not only its tests, imports the session, or reads it of Flask."""
+    scopes = [*plan.program.modules.values(), *plan.functions()]
+    known = [scope.bindings.values() for scope in scopes if not scope.module.is_test]
+    return any(_SESSION in values for each in known for values in each) or any(
+        isinstance(node, cst.Attribute)
+        and node.attr.value == "session"
+        and not paths(base).isdisjoint(_HAVING_SESSION)
+        and not plan.program.module_of[node].is_test
+        for node, base in plan.program.values.items()
+    )
 
 
 def _borrowing(plan: Plan) -> list[str]:

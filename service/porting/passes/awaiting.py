@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 
 import libcst as cst
+import libcst.matchers as m
 
-from service.porting.awaitables import AWAITABLE
 from service.porting.commands import calls_commands, invokes_commands
 from service.porting.drivers import CLOSED_BY_ACLOSE, plain
 from service.porting.libraries import may_wait
@@ -18,9 +18,9 @@ from service.porting.nodes import (
     dotted,
     handed_to,
     in_parentheses,
-    text_of,
     wrapped,
 )
+from service.porting.outside import needs_no_context
 from service.porting.plan import (
     AWAIT_IF_AWAITABLE,
     ENSURE_ASYNC,
@@ -35,6 +35,8 @@ from service.porting.program import Block, Function
 from service.porting.registration import HOOK, VIEW
 from service.porting.sites import Site
 from service.porting.values import NOTHING, Object
+
+from .either import may_be_either
 
 _MEANWHILE = "what it goes through waits over the bridge, which the event loop cannot"
 
@@ -77,7 +79,7 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     elif isinstance(node, cst.Call) and site.gathers and node in plan.idiom.awaited:
         edits.change(node, partial(_taken, site.gathered))
     elif isinstance(node, cst.Attribute) and _hops(plan, site):
-        edits.change(node, _read_elsewhere(edits.need(RUNNING, ENSURE_ASYNC)))
+        edits.change(node, _read_elsewhere(edits.need(RUNNING, ENSURE_ASYNC), edits.quote_at(node)))
     elif isinstance(node, cst.Call) and _hops(plan, site):
         edits.change(node, _through(plan, site))
     elif isinstance(node, cst.Call) and _takes_both(plan, site) and colours.needs(site):
@@ -92,7 +94,7 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     elif colours.needs(site) and not _is_consuming(plan, site):
         if isinstance(node, cst.Call) and any(map(_is_closed_by_aclose, site.paths)):
             edits.change(node.func, _named_aclose)
-        if isinstance(node, cst.Call) and _asks_for_either(site):
+        if may_be_either(plan, site):
             edits.change(node, _awaited_if_awaitable(plan, site))
         else:
             edits.change(node, waited_for(plan, site))
@@ -100,14 +102,6 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
 
 def _named_aclose(method: cst.BaseExpression) -> cst.BaseExpression:
     return method.with_changes(attr=cst.Name("aclose"))
-
-
-def _asks_for_either(site: Site) -> bool:
-    """Whether it is `getattr` by a name that may be of what is awaited, and of what is not."""
-    node = site.node
-    if not isinstance(node, cst.Call) or dotted(node.func) != "getattr":
-        return False
-    return bool(site.paths & AWAITABLE) and text_of(node.args[1].value) is None
 
 
 def _awaited_if_awaitable(
@@ -130,6 +124,8 @@ def waited_for(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.Bas
     owner = plan.colours.owner(site)
     if plan.colours.is_async(owner):
         return awaited
+    if owner in plan.outside and not site.where.module.is_test and _may_do_without(plan, site):
+        return _run_either(plan, site)
     edits = plan.edits(site.where.module)
     if site.where.module.is_test or _brings_its_context(plan, site):
         run = edits.need(RUNNING, RUN_APART)
@@ -158,6 +154,11 @@ def _brings_its_context(plan: Plan, site: Site) -> bool:
             return False
         queue |= {called for each in outside for called in each.functions} - seen
     return bool(site.functions)
+
+
+def _may_do_without(plan: Plan, site: Site) -> bool:
+    """Whether what is awaited may need no app context."""
+    return site.node not in plan.idiom.awaited and needs_no_context(site)
 
 
 def _is_consuming(plan: Plan, site: Site) -> bool:
@@ -224,10 +225,14 @@ def _run_either(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.Ba
     return edit
 
 
-def _read_elsewhere(ensure: str) -> Callable[[cst.Attribute], cst.BaseExpression]:
-    """A property that waits over the bridge, read in a thread."""
+def _read_elsewhere(ensure: str, quote: str) -> Callable[[cst.Attribute], cst.BaseExpression]:
+    """A property that waits over the bridge, read in a thread; what it is of is awaited here."""
 
     def edit(node: cst.Attribute) -> cst.BaseExpression:
+        if m.findall(node.value, m.Await()):
+            name = cst.SimpleString(f"{quote}{node.attr.value}{quote}")
+            of = node.value.with_changes(lpar=[], rpar=[])
+            return awaited(called(called(ensure, cst.Name("getattr")), of, name))
         reading = called(ensure, cst.Lambda(cst.Parameters(), node))
         return awaited(cst.Call(reading))
 

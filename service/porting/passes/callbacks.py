@@ -9,6 +9,7 @@ from service.porting.flask_types import PROXY
 from service.porting.plan import COPY_CONTEXT, Plan
 from service.porting.program import Function
 from service.porting.registration import ON_THE_LOOP, TEMPLATE, is_transparent, role_of
+from service.porting.signals import is_sent
 from service.porting.unseen import is_awaited
 from service.porting.values import External, Instance
 
@@ -34,7 +35,7 @@ def calls_on_the_loop(plan: Plan, function: Function) -> str:
         return "a template"
     if function.roles:
         return ""
-    if (of := _inherits(function)) or (of := _decorated(function)):
+    if (of := _inherits(function)) or (of := _decorated(plan, function)):
         return of
     for site in plan.handed(function):
         owner = plan.colours.owner(site)
@@ -42,7 +43,7 @@ def calls_on_the_loop(plan: Plan, function: Function) -> str:
         starts = of_app or plan.colours.tolerates_blocking(owner)
         if starts and not site.where.module.is_test:
             for path in sorted(site.paths):
-                known = path.partition(".")[0] in _LIBRARIES and path not in _HARMLESS
+                known = _is_of_a_library(plan, path)
                 if known and not path.startswith(_COMMAND_LINE):
                     return path
     return ""
@@ -66,12 +67,18 @@ def _inherits(function: Function) -> str:
     return ""
 
 
-def _decorated(function: Function) -> str:
+def _is_of_a_library(plan: Plan, path: str) -> bool:
+    """Whether it calls what it is given, and where is not seen."""
+    known = path.partition(".")[0] in _LIBRARIES and path not in _HARMLESS
+    return known and not is_sent(plan.program, path)
+
+
+def _decorated(plan: Plan, function: Function) -> str:
     for by in function.decorators:
         for value in by:
             path = value.path if isinstance(value, External) else ""
             path = value.kind if isinstance(value, Instance) else path
-            known = path.partition(".")[0] in _LIBRARIES and path not in _HARMLESS
+            known = _is_of_a_library(plan, path)
             if known and not role_of(path) and not is_transparent(path):
                 return path.removesuffix("()").replace(".?", "")
     return ""

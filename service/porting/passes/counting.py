@@ -7,23 +7,16 @@ from collections.abc import Iterator
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.implicit import IMPLICIT, is_special
-from service.porting.nodes import text_of
+from service.porting.implicit import IMPLICIT
 from service.porting.plan import Plan
 from service.porting.program import Function, Scope
-from service.porting.registration import TEMPLATE, VIEW
-from service.porting.sites import Site
-from service.porting.values import NOTHING, routines
+from service.porting.registration import VIEW
+
+from .hooks import behind
+from .rendered import Rendered
 
 _OF_A_RESULT = m.Call(func=m.Call())
 """As in `ensure_async(view)()`."""
-_FILES = {"flask.render_template", "flask.stream_template"}
-_TEXTS = {"flask.render_template_string", "flask.stream_template_string"}
-_OBJECTS = {"jinja2.Template.render"}
-"""What renders a template: by the name of its file, by its text, or as an object."""
-
-
-_OF_TEMPLATES = {TEMPLATE, "context processor"}
 
 
 def count_routes(plan: Plan) -> None:
@@ -59,62 +52,16 @@ def _needing_a_hand(plan: Plan) -> set[Function]:
         finder = _Around(plan, plan.by_hand[module])
         module.tree.visit(finder)
         found |= finder.found
-    rendering = _called_by_templates(plan)
+    rendered = Rendered(plan)
+    found |= {each for site in rendered.by_hand() for each in _outwards(site.where)}
     size = 0
     while size < len(found):
         size = len(found)
         for site in plan.program.sites.values():
-            called = site.functions | rendering.get(site, set())
+            called = site.functions | rendered.called.get(site, set())
             if site.role != IMPLICIT and not found.isdisjoint(called):
                 found |= set(_outwards(site.where))
-    return found
-
-
-def _called_by_templates(plan: Plan) -> dict[Site, set[Function]]:
-    """The functions that templates may call, by where the templates are rendered."""
-    words = {site: found for site in plan.sites("call") if (found := _rendered(plan, site))}
-    called = {site: _given(plan, site) for site in words}
-    given = {function for functions in called.values() for function in functions}
-    for function in plan.functions():
-        if function not in plan.program.read_by_templates and not function.roles & _OF_TEMPLATES:
-            continue
-        names = _names(function)
-        unnamed = function not in given and names.isdisjoint(plan.program.templates.words)
-        unnamed |= is_special(function.name)
-        for site in words:
-            if unnamed or not names.isdisjoint(words[site]):
-                called[site].add(function)
-    return called
-
-
-def _rendered(plan: Plan, site: Site) -> set[str]:
-    """The names in the template that is rendered there, if one is."""
-    node, templates = site.node, plan.program.templates
-    if not isinstance(node, cst.Call) or site.paths.isdisjoint(_FILES | _TEXTS | _OBJECTS):
-        return set()
-    written = text_of(node.args[0].value) if node.args else None
-    if written is None or not site.paths.isdisjoint(_OBJECTS):
-        return templates.words
-    of_a_file = site.paths.isdisjoint(_TEXTS)
-    return templates.words_at(written) if of_a_file else templates.words_of(written)
-
-
-def _given(plan: Plan, site: Site) -> set[Function]:
-    """The functions among the arguments of a call."""
-    args = site.node.args if isinstance(site.node, cst.Call) else ()
-    return {
-        function
-        for arg in args
-        for function in routines(plan.program.values.get(arg.value, NOTHING))
-    }
-
-
-def _names(function: Function) -> set[str]:
-    """The names by which templates may know a function, as far as they can be read."""
-    decorators = function.node.decorators if isinstance(function.node, cst.FunctionDef) else ()
-    of_function = [function.node] if "context processor" in function.roles else decorators
-    texts = (text_of(each) for of in of_function for each in m.findall(of, m.SimpleString()))
-    return set(filter(None, texts)) or {function.name}
+    return found | behind(plan, found)
 
 
 def _outwards(scope: Scope | None) -> Iterator[Function]:
@@ -152,6 +99,8 @@ def _wraps_views(plan: Plan, function: Function) -> bool:
     """Whether it is what a decorator puts around a view."""
     is_inner = isinstance(function.parent, Function)
     for site in plan.colours.sites(function):
+        if function.owner is not None and "flask.async_function" in site.paths:
+            return False  # an object in the place of a view that nobody knows
         of_a_result = m.matches(site.node, _OF_A_RESULT)
         if is_inner and of_a_result and "flask.async_function" in site.paths:
             return True

@@ -14,7 +14,6 @@ from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.program import Module, Scope
 from service.porting.registration import role_of
 from service.porting.report import Kind
-from service.porting.request_text import brings_text
 from service.porting.sites import Site
 from service.porting.values import Routine, Values, routines
 
@@ -267,7 +266,8 @@ def _tell_of_arguments(plan: Plan) -> None:
         if not converted or site.where in plan.idiom.removed:
             continue
         before = found.setdefault(site.where.module, site)
-        if brings_text(node) and not brings_text(before.node):
+        brought = queries.texts.is_brought
+        if brought(node, site.where) and not brought(before.node, before.where):
             found[site.where.module] = site
     for site in found.values():
         plan.note(site.where, site.node, _ARGUMENTS)
@@ -308,9 +308,7 @@ def _tell(plan: Plan, kept: Kept) -> None:
         try:
             written = entry(plan, kept, site)
         except NotPortable as error:
-            plan.hand(
-                site.where, site.node, f"write CONNECTIONS[{plan.name_of(kept.name)!r}]: {error}"
-            )
+            plan.note(site.where, site.node, f"no entry is made of this: {error}")
             continue
         plan.entries[plan.name_of(kept.name)] = written
         reason = f'CONNECTIONS["{plan.name_of(kept.name)}"] = {_without_password(written)}'

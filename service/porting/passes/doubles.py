@@ -25,11 +25,11 @@ from service.porting.values import (
 )
 
 from .imports import MOVED
+from .mocks import wait_for, wait_for_methods
 
-_PLAIN_MOCKS = ("Mock", "MagicMock")
-_MADE_TO_MEASURE = {"autospec", "new_callable", "spec", "spec_set"}
+_MADE_TO_MEASURE = {"autospec", "new_callable", "spec", "spec_set", "wraps"}
 _ADVICE = "let the double have coroutine functions, or autospec=True"
-_WRAPPER = "coroutine_function"
+_GENERATOR = "what this replaces is an asynchronous generator now"
 _NO_APP = "Connections, which gets the app now, takes no mock: replace Connections, too"
 _ANSWERS = "the response that this returns has awaitables for data and JSON"
 
@@ -40,10 +40,11 @@ def rewrite_doubles(plan: Plan) -> None:
         if any(_is_awaited(plan, value) for value in double.target):
             _of_function(plan, double)
             continue
-        if names := sorted(_not_awaited(plan, double)):
+        names = sorted(_not_awaited(plan, double))
+        if names and not wait_for_methods(plan, double, names):
             reason = f"{', '.join(names)} of what this replaces is awaited now: {_ADVICE}"
             plan.hand(double.site.where, double.site.node, reason)
-        elif External("flask.Flask") in double.target and not _is_class(double.given):
+        elif not names and External("flask.Flask") in double.target and not _is_class(double.given):
             plan.hand(double.site.where, double.site.node, _NO_APP)
         _of_plain_function(plan, double)
 
@@ -126,25 +127,17 @@ def _became_async(plan: Plan, function: Function) -> bool:
 def _of_function(plan: Plan, double: Double) -> None:
     """`mock.patch` makes doubles up that are awaited; what it is given may have to be wrapped."""
     where, node = double.site.where, double.node
-    if any(function.is_generator for function in routines(double.target)):
-        plan.hand(where, double.site.node, "what this replaces is an asynchronous generator now")
-        return
     functions = routines(double.given)
-    if node is None or (functions and all(map(plan.colours.is_async, functions))):
+    if functions and all(map(plan.colours.is_async, functions)):
         return
-    edits = plan.edits(where.module)
-    made = plan.program.sites.get((node, "call"))
-    paths = made.paths if made is not None else set()
-    if f"{TESTING}.{_WRAPPER}" in paths or Instance("unittest.mock.AsyncMock") in double.given:
-        return
-    if isinstance(node, cst.Call) and any(_is_plain_mock(path) for path in paths):
-        if isinstance(node.func, cst.Attribute):
-            edits.rename(node.func.attr, "AsyncMock")
+    if any(function.is_generator for function in routines(double.target)):
+        if node is None or not functions:
+            plan.hand(where, double.site.node, _GENERATOR)
         else:
-            edits.rename(node.func, edits.need("unittest.mock", "AsyncMock"))
-        return
-    wrapper = edits.need(TESTING, _WRAPPER)
-    edits.change(node, _within(wrapper))
+            wrapper = plan.edits(where.module).need(TESTING, "generator_function")
+            plan.edits(where.module).change(node, _within(wrapper))
+    elif node is not None and Instance("unittest.mock.AsyncMock") not in double.given:
+        wait_for(plan, where, node)
 
 
 def _of_plain_function(plan: Plan, double: Double) -> None:
@@ -172,11 +165,6 @@ def _within(function: str) -> Callable[[cst.BaseExpression], cst.BaseExpression]
     return lambda old: wrapped(function, old)
 
 
-def _is_plain_mock(path: str) -> bool:
-    library, _, name = path.rpartition(".")
-    return library in {"unittest.mock", "mock"} and name in _PLAIN_MOCKS
-
-
 def _not_awaited(plan: Plan, double: Double) -> set[str]:
     """The methods that are awaited of an object now, and that its double has as plain ones."""
     made_up = double.node if double.node is not None else double.site.node
@@ -198,7 +186,7 @@ def _not_awaited(plan: Plan, double: Double) -> set[str]:
         for value in double.target
         if isinstance(value, Object | Type)
         for name, method in _methods(value)
-        if _became_async(plan, method)
+        if _became_async(plan, method) or (method.was_async and _is_left(plan, name))
     }
     return (of_project | _of_flask(plan, double)) - own
 
@@ -213,8 +201,16 @@ def _of_flask(plan: Plan, double: Double) -> set[str]:
         for site in plan.program.sites.values()
         if not site.where.module.is_test and (not within or site.where.module in within)
         for path in site.paths & AWAITABLE
-        if any(path.startswith(f"{kind}.") for kind in kinds) and plan.colours.needs(site)
+        if path.rpartition(".")[0] in kinds
+        and (plan.colours.needs(site) or _is_left(plan, path.rpartition(".")[2]))
     }
+
+
+def _is_left(plan: Plan, name: str) -> bool:
+    """Whether a port before this one has left mocks without a method that is awaited."""
+    mocks = ("unittest.", "mock.", "pytest_mock.")
+    given = any(key[1] == name and key[0].startswith(mocks) for key in plan.program.stored)
+    return plan.program.is_ported and not given
 
 
 def _methods(value: Object | Type) -> Iterator[tuple[str, Function]]:

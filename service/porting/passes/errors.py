@@ -20,6 +20,7 @@ from service.porting.sites import Site
 from service.porting.values import NOTHING, routines
 
 from .databases import attempts
+from .errors_left import no_longer_asked
 
 _UNAVAILABLE = "ConnectionsError"
 _OF_CONNECTING = (
@@ -41,33 +42,57 @@ _OTHERS = m.Attribute(
     )
 )
 _ATTRIBUTES = "asyncpg's errors have sqlstate and other attributes"
-_ONE_FOR_ALL = "for any connection that cannot be had, get_db raises ConnectionsError: handle it"
+_ONE_FOR_ALL = "a connection that cannot be had is a ConnectionsError here: a 503, unless handled"
 
 
 def rewrite_errors(plan: Plan) -> None:
     """Make out the edits for what handles errors of a driver that is no longer asked."""
     kinds = {kept.kind for kept in plan.idiom.kept.values() if not kept.refusal}
-    if not kinds:
-        return
-    opened, (gone, shared) = _opened_in_attempts(plan), _drivers(plan)
+    opened = _opened_in_attempts(plan) if kinds else {}
+    drivers = _Drivers.of(plan)
     of_openers = {handler for _, handler in attempts(plan)}
     for handler, (where, _) in plan.program.handlers.items():
         assert isinstance(handler, cst.ExceptHandler | cst.ExceptStarHandler)
         assert handler.type is not None
         if handler in of_openers:
             continue
-        both = bool(_of_connecting(plan, handler.type, opened[handler]))
-        if both:
-            name = plan.edits(where.module).need(RUNTIME, _UNAVAILABLE)
+        caught = _caught(plan, where, handler.type, drivers)
+        if _of_connecting(plan, handler.type, opened.get(handler, set())):
+            caught.unavailable = True
+            caught.beside.append(plan.edits(where.module).need(RUNTIME, _UNAVAILABLE))
+        for name in caught.beside:
             plan.edits(where.module).change(handler.type, _or(name))
-        renamed = _rename(plan, where, handler.type, gone)
-        beside = _of_asyncpg(plan, where, handler.type, shared).values()
-        for name in beside:
-            plan.edits(where.module).change(handler.type, _or(name))
-        if (renamed or beside) and handler.name is not None:
-            error = dotted(handler.name.name)
-            _rewrite_attributes(plan, where, handler, error, both=both, beside=bool(beside))
-    _rewrite_registered(plan, kinds, gone, shared)
+        if handler.name is not None:
+            _rewrite_attributes(plan, where, handler, dotted(handler.name.name), caught)
+    _rewrite_registered(plan, kinds, drivers)
+
+
+@dataclass
+class _Drivers:
+    """The drivers of SQL that asyncpg takes the place of: of all they open, or of some only."""
+
+    gone: set[str]
+    shared: set[str]
+
+    @classmethod
+    def of(cls, plan: Plan) -> _Drivers:
+        asked: dict[bool, set[str]] = defaultdict(set)
+        for number, site in connect_sites(plan.idiom):
+            if not site.where.module.is_test:
+                of = {path.partition(".")[0] for path in site.paths & CONNECTING.keys()}
+                asked[plan.idiom.converted(number) is not None] |= of
+        converted = asked[True].intersection(SPEAKING_SQL)
+        return cls((converted - asked[False]) | no_longer_asked(plan), converted & asked[False])
+
+
+@dataclass
+class _Caught:
+    """What a handler gets, as it comes out: whose errors, and which are to be added."""
+
+    asyncpgs: bool
+    drivers: bool
+    beside: list[str]
+    unavailable: bool = False
 
 
 def _of_connecting(plan: Plan, caught: cst.BaseExpression, kinds: set[str]) -> str:
@@ -127,44 +152,30 @@ def _or(name: str) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
     return edit
 
 
-def _drivers(plan: Plan) -> tuple[set[str], set[str]]:
-    """The drivers of SQL that asyncpg takes the place of: of all they open, or of some only."""
-    asked: dict[bool, set[str]] = defaultdict(set)
-    for number, site in connect_sites(plan.idiom):
-        if not site.where.module.is_test:
-            converted = plan.idiom.converted(number) is not None
-            asked[converted] |= {path.partition(".")[0] for path in site.paths & CONNECTING.keys()}
-    of_sql = asked[True].intersection(SPEAKING_SQL)
-    return of_sql - asked[False], of_sql & asked[False]
-
-
-def _of_asyncpg(
-    plan: Plan, where: Scope, caught: cst.BaseExpression, drivers: set[str]
-) -> dict[cst.BaseExpression, str]:
-    """asyncpg's names for what these drivers raise, by where they are written."""
-    found = {}
-    for part in parts_of(caught):
-        for path in paths(plan.program.errors.get(part, NOTHING)):
-            if path.partition(".")[0] not in drivers:
+def _caught(plan: Plan, where: Scope, types: cst.BaseExpression, drivers: _Drivers) -> _Caught:
+    """Write asyncpg's names in the place of those of drivers that are gone."""
+    found = _Caught(asyncpgs=False, drivers=False, beside=[])
+    for part in parts_of(types):
+        for path in sorted(paths(plan.program.errors.get(part, NOTHING))):
+            driver, name = path.partition(".")[0], path.rpartition(".")[2]
+            found.asyncpgs |= driver == "asyncpg"
+            found.drivers |= driver in SPEAKING_SQL and driver not in drivers.gone
+            if driver not in drivers.gone | drivers.shared:
                 continue
-            name = path.rpartition(".")[2]
             names = [each for each in (_OF_ASYNCPG.get(name), f"{name}Error", name) if each]
             new = next((each for each in names if hasattr(exceptions, each)), None)
             if new is None:
                 reason = f"asyncpg has another name for {name}: see asyncpg.exceptions"
                 plan.hand(where, part, reason)
+                continue
+            found.asyncpgs = True
+            plan.edits(where.module).need("asyncpg")
+            if driver in drivers.gone:
+                renamed = _named(as_dotted(f"asyncpg.{new}"))
+                plan.edits(where.module).of_node[part].insert(0, renamed)
             else:
-                plan.edits(where.module).need("asyncpg")
-                found[part] = f"asyncpg.{new}"
+                found.beside.append(f"asyncpg.{new}")
     return found
-
-
-def _rename(plan: Plan, where: Scope, caught: cst.BaseExpression, gone: set[str]) -> bool:
-    """Write asyncpg's names in the place of the old driver's; whether there was one."""
-    found = _of_asyncpg(plan, where, caught, gone)
-    for part, name in found.items():
-        plan.edits(where.module).of_node[part].insert(0, _named(as_dotted(name)))
-    return bool(found)
 
 
 def _named(node: cst.BaseExpression) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
@@ -172,16 +183,18 @@ def _named(node: cst.BaseExpression) -> Callable[[cst.BaseExpression], cst.BaseE
 
 
 def _rewrite_attributes(
-    plan: Plan, where: Scope, handler: cst.CSTNode, error: str, *, both: bool, beside: bool
+    plan: Plan, where: Scope, handler: cst.CSTNode, error: str, caught: _Caught
 ) -> None:
     """What a handler asks psycopg's error for; ConnectionsError, if it gets both, knows less."""
+    if not caught.asyncpgs:
+        return
     edits = plan.edits(where.module)
     state = m.Attribute(value=m.Name(error), attr=m.OneOf(m.Name("pgcode"), m.Name("sqlstate")))
     for node in m.findall(handler, state):
         assert isinstance(node, cst.Attribute)
-        if beside and node.attr.value == "pgcode":
+        if caught.drivers and node.attr.value == "pgcode":
             plan.hand(where, node, _ATTRIBUTES)
-        elif both:
+        elif caught.unavailable:
             edits.change(node, _named(cst.parse_expression(f'getattr({error}, "sqlstate", None)')))
         elif node.attr.value == "pgcode":
             edits.rename(node.attr, "sqlstate")
@@ -219,24 +232,24 @@ def _registered(plan: Plan) -> Iterator[_Registered]:
             yield _Registered(site, node, plan.program.statements.get(node), [*handlers])
 
 
-def _rewrite_registered(plan: Plan, kinds: set[str], gone: set[str], shared: set[str]) -> None:
+def _rewrite_registered(plan: Plan, kinds: set[str], drivers: _Drivers) -> None:
     """Error handlers of the app: one of them is for connections that cannot be had, too."""
     of_connecting: dict[_Registered, str] = {}
     added: dict[_Registered, list[str]] = {}
     for each in _registered(plan):
-        caught = each.call.args[0].value
-        if name := _of_connecting(plan, caught, kinds):
+        types = each.call.args[0].value
+        caught = _caught(plan, each.site.where, types, drivers)
+        added[each] = caught.beside
+        if name := _of_connecting(plan, types, kinds):
+            caught.unavailable = True
             of_connecting[each] = name
-        beside = added[each] = [*_of_asyncpg(plan, each.site.where, caught, shared).values()]
-        if _rename(plan, each.site.where, caught, gone) or beside:
-            for function in each.functions:
-                for error in function.names[:1]:
-                    of = (function, function.node, error)
-                    _rewrite_attributes(plan, *of, both=bool(name), beside=bool(beside))
+        for function in each.functions:
+            for error in function.names[:1]:
+                _rewrite_attributes(plan, function, function.node, error, caught)
     if of_connecting:
         best = min(of_connecting, key=lambda each: _OF_CONNECTING.index(of_connecting[each]))
         if len(kinds) > 1:
-            plan.hand(best.site.where, best.call, _ONE_FOR_ALL)
+            plan.note(best.site.where, best.call, _ONE_FOR_ALL)
         else:
             added[best].append(plan.edits(best.site.where.module).need(RUNTIME, _UNAVAILABLE))
     for each, errors in added.items():

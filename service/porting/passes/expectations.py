@@ -23,9 +23,12 @@ def rewrite_expectations(plan: Plan) -> None:
     """Make out the edits for errors that are expected of what is awaited now; tell of logs."""
     for given, (site, position) in plan.program.given.items():
         inner = plan.program.sites.get((given, "call"))
+        assert isinstance(site.node, cst.Call)
+        if inner is not None and _are_coroutines(inner):
+            plan.hand(site.where, site.node, _REASON)
+            continue
         if inner is None or not plan.colours.needs(inner):
             continue
-        assert isinstance(site.node, cst.Call)
         line = plan.program.statements.get(site.node)
         part = line.body[0] if line is not None and len(line.body) == 1 else None
         named = isinstance(part, cst.Assign) and len(part.targets) == 1
@@ -38,6 +41,16 @@ def rewrite_expectations(plan: Plan) -> None:
             for text in m.findall(module.tree, m.SimpleString()):
                 if _LOGGED.match(text_of(text) or ""):
                     plan.hand(module, text, _LOGS)
+
+
+def _are_coroutines(inner: Site) -> bool:
+    """Whether what is called was there as a coroutine function already: nobody awaits it."""
+    return bool(inner.functions) and all(
+        isinstance(each.node, cst.FunctionDef)
+        and each.was_async
+        and not (each.is_generator or each.node.decorators)
+        for each in inner.functions
+    )
 
 
 def _block(plan: Plan, inner: Site, position: int) -> Callable[[cst.SimpleStatementLine], cst.With]:

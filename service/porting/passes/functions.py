@@ -16,7 +16,6 @@ from service.porting.registration import (
     APP_COMMAND,
     COMMAND,
     CONTEXT_MANAGER,
-    HOOK,
     RECEIVER,
     TEMPLATE,
 )
@@ -25,6 +24,7 @@ from service.porting.unseen import SERVES
 
 from .blocks import bound_by
 from .callbacks import calls_on_the_loop, is_called_by_python
+from .either import reads_any_response
 
 _UNITTEST = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown"}
 _TEST_CASES = {
@@ -97,7 +97,7 @@ def _define(plan: Plan, function: Function) -> None:
     edits = plan.edits(function.module)
     assert isinstance(function.node, cst.FunctionDef)
     edits.change(function.node, lambda old: old.with_changes(asynchronous=cst.Asynchronous()))
-    if _reads_any_response(plan, function):
+    if reads_any_response(plan, function):
         response = edits.need(RUNNING, "quart_response")
         received = "response" if RECEIVER in function.roles else function.names[0]
         edits.change(function.node, _converting(response, received))
@@ -107,17 +107,6 @@ def _define(plan: Plan, function: Function) -> None:
         ):
             if "contextlib.contextmanager" in paths(values):
                 _rename_last(plan, function, decorator)
-
-
-def _reads_any_response(plan: Plan, function: Function) -> bool:
-    """Whether it reads the body of whatever response it gets, after a request."""
-    after = any("after_" in path for values in function.decorators for path in paths(values))
-    received = RECEIVER in function.roles and "response" in function.names
-    return ((after and HOOK in function.roles) or received) and any(
-        path.startswith("flask.Response.") and plan.colours.needs(site)
-        for site in plan.colours.sites(function)
-        for path in site.paths
-    )
 
 
 def _converting(quart_response: str, name: str) -> Callable[[cst.FunctionDef], cst.FunctionDef]:

@@ -9,6 +9,8 @@ import libcst as cst
 from service.porting.nodes import source_of, wrapped
 from service.porting.plan import TESTING, Plan
 
+_READS_ON = "an attrgetter does not await what it reads: read what is awaited now by itself"
+
 
 def rewrite_handovers(plan: Plan) -> None:
     """Make out the edits for tests, where a plain function waits; an app is reported."""
@@ -20,6 +22,8 @@ def rewrite_handovers(plan: Plan) -> None:
             name = source_of(node).rpartition(".")[2]
             reason = f"{name} is awaited now: hand over what awaits it"
             plan.hand(site.where, site.node, reason)
+    for call, site in plan.program.read_on.items():
+        plan.hand(site.where, call, _READS_ON)
 
 
 def _within(function: str) -> Callable[[cst.BaseExpression], cst.Call]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 
 import libcst as cst
@@ -15,7 +16,7 @@ from service.porting.passes.streams import streaming_plainly
 from service.porting.plan import COPY_CONTEXT, RUNNING, SENDING, STREAM, TESTING, Plan, paths
 from service.porting.program import Module
 from service.porting.rewriter import Edits
-from service.porting.values import NOTHING
+from service.porting.values import NOTHING, External, Values
 
 MOVED = ("send_file", "send_from_directory")
 """Of `flask`, what ported code has from here, by its own name."""
@@ -55,8 +56,8 @@ class _Imports(cst.CSTVisitor):
         for alias in node.names:
             name = dotted(alias.name)
             self._tell_extension(node, name)
-            if name == "flask" or name.startswith("flask."):
-                new = "quart" + name[len("flask") :]
+            if _is_of_flask(name):
+                new = _quart(name)
                 if _module(new) is None:
                     self.plan.hand(self.module, node, f"Quart has no module {new}")
                     continue
@@ -68,9 +69,9 @@ class _Imports(cst.CSTVisitor):
         name = dotted(node.module) if node.module is not None and not node.relative else ""
         if not node.relative:
             self._tell_extension(node, name)
-        if name != "flask" and not name.startswith("flask."):
+        if not _is_of_flask(name):
             return
-        new = "quart" + name[len("flask") :]
+        new = _quart(name)
         if isinstance(node.names, cst.ImportStar):
             self.edits.change(node, lambda old: old.with_changes(module=as_dotted(new)))
             self.edits.renamed.update(RENAMED)
@@ -83,14 +84,13 @@ class _Imports(cst.CSTVisitor):
 
     def _rename_members(self, node: cst.ImportFrom, new: str) -> None:
         assert not isinstance(node.names, cst.ImportStar)
-        of_quart = _module(new)
         kept, moved, ours = [], [], []
         for alias in node.names:
             name = dotted(alias.name)
             wanted = RENAMED.get(name, name)
             if name in self.ours:
                 ours.append(alias)
-            elif of_quart is not None and (hasattr(of_quart, wanted) or _module(f"{new}.{wanted}")):
+            elif _in_quart(new, wanted):
                 moved.append(alias)
             else:
                 kept.append(alias)
@@ -128,18 +128,26 @@ class _Imports(cst.CSTVisitor):
                 self.plan.hand(self.module, node, f"a dynamic import {what}: look at it yourself")
 
     def visit_Attribute(self, node: cst.Attribute) -> None:
-        if not isinstance(node.value, cst.Name):
-            return
-        values = self.module.bindings.get(node.value.value, NOTHING)
-        values |= self.plan.program.values.get(node, NOTHING)
-        if not paths(values) & {"flask", "flask.testing"}:
-            return
-        if node.attr.value == COPY_CONTEXT:
-            self.edits.rename(node, self.edits.need(RUNNING, COPY_CONTEXT))
-        elif node.attr.value in RENAMED:
-            self.edits.rename(node.attr, RENAMED[node.attr.value])
-        elif node.attr.value in _SENDING and "flask" in self.module.source:
-            self.edits.rename(node, self.edits.need(*_SENDING[node.attr.value]))
+        name, values = node.attr.value, self._read_from(node)
+        for of in sorted(of for of in paths(values) if _is_of_flask(of) and _module(of)):
+            if name == COPY_CONTEXT:
+                self.edits.rename(node, self.edits.need(RUNNING, COPY_CONTEXT))
+            elif name in RENAMED:
+                self.edits.rename(node.attr, RENAMED[name])
+            elif name in _SENDING and "flask" in self.module.source:
+                self.edits.rename(node, self.edits.need(*_SENDING[name]))
+            elif len(values) == 1 and not _in_quart(_quart(of), name):
+                self.plan.hand(self.module, node, f"Quart has no {_quart(of)}.{name}")
+
+    def _read_from(self, node: cst.Attribute) -> Values:
+        """What an attribute is read from, in annotations, too."""
+        values = self.plan.program.values.get(node, NOTHING)
+        if isinstance(node.value, cst.Name):
+            values |= self.module.bindings.get(node.value.value, NOTHING)
+        elif isinstance(node.value, cst.Attribute):
+            name = node.value.attr.value
+            values |= {External(f"{of}.{name}") for of in paths(self._read_from(node.value))}
+        return values
 
     def _tell_extension(self, node: cst.CSTNode, name: str) -> None:
         found = extension(name)
@@ -180,6 +188,22 @@ def _without_last_comma(
     return [*names[:-1], names[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)]
 
 
+def _is_of_flask(name: str) -> bool:
+    return name == "flask" or name.startswith("flask.")
+
+
+def _quart(name: str) -> str:
+    """What a module of Flask's is called in Quart."""
+    return "quart" + name[len("flask") :]
+
+
+def _in_quart(module: str, name: str) -> bool:
+    """Whether Quart has this, and there."""
+    found = _module(module)
+    return found is not None and (hasattr(found, name) or _module(f"{module}.{name}") is not None)
+
+
+@cache
 def _module(name: str) -> ModuleType | None:
     try:
         return importlib.import_module(name)

@@ -12,9 +12,12 @@ from service.porting.values import Instance
 
 _WERKZEUGS = "werkzeug.middleware."
 _PROXY_FIX = "werkzeug.middleware.proxy_fix.ProxyFix"
+_OF_ASGI = "UvicornWorker"
+"""A worker of gunicorn's that speaks ASGI."""
 _COUNTS = ("x_for", "x_proto", "x_host", "x_port", "x_prefix")
 _OF_WSGI = "Quart speaks ASGI: wrap app.asgi_app, with middleware for ASGI"
 _AS_WSGI = "Quart speaks ASGI: a server or a test client calls the app, not WSGI code"
+_BY_GUNICORN = "gunicorn serves WSGI: let hypercorn.asyncio.serve serve the app"
 _NOTE = "Hypercorn's ProxyFixMiddleware trusts the proxy's X-Forwarded-Host, too"
 
 
@@ -24,7 +27,7 @@ def rewrite_middleware(plan: Plan) -> None:
     for site in plan.sites("call"):
         if "flask.Flask.__call__" in site.paths:
             plan.hand(site.where, site.node, _AS_WSGI)
-        elif any(path.startswith(_WERKZEUGS) for path in site.paths):
+        elif any(map(_is_made_of_werkzeugs, site.paths)):
             dealt_with = _behind_proxies(plan, site)
             done |= dealt_with
             if not dealt_with:
@@ -35,6 +38,15 @@ def rewrite_middleware(plan: Plan) -> None:
         module = plan.program.module_of.get(node)
         if Instance("flask.Flask") in base and module is not None:
             plan.hand(module, node, _OF_WSGI)
+    for of in plan.program.classes.values():
+        by_gunicorn = any(base.startswith("gunicorn.app.") for base in of.external_bases())
+        if by_gunicorn and _OF_ASGI not in of.module.tree.code_for_node(of.node):
+            plan.hand(of, of.node, _BY_GUNICORN)
+
+
+def _is_made_of_werkzeugs(path: str) -> bool:
+    """Whether it makes middleware of Werkzeug's, and does not only call it."""
+    return path.startswith(_WERKZEUGS) and not path.endswith(".__call__")
 
 
 def _behind_proxies(plan: Plan, site: Site) -> set[cst.CSTNode]:

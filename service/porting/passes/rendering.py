@@ -12,18 +12,20 @@ _INSTEAD = "give them what it returns"
 
 def tell_of_rendering(plan: Plan) -> None:
     """Report what templates are given of connections that block."""
-    for node, (where, values) in plan.program.shown.items():
+    for node, shown in plan.program.shown.items():
         site = plan.program.sites.get((node, "call"))
         in_thread = (
             site is not None
             and "jinja2.Template.render" in site.paths
             and not plan.colours.is_async(plan.colours.owner(site))
         )
-        for path in sorted(of_drivers(plan.program, values)):
+        for path in sorted(of_drivers(plan.program, shown.values)):
             blocks = plan.idiom.converted(drivers.number_of(path)) is None
-            if blocks and not in_thread and not where.module.is_test:
+            if blocks and not in_thread and not shown.where.module.is_test:
                 what = drivers.plain(path)
-                plan.hand(where, node, f"templates may call {what} on the event loop: {_INSTEAD}")
+                plan.hand(
+                    shown.where, node, f"templates may call {what} on the event loop: {_INSTEAD}"
+                )
                 break
     for number, site in connect_sites(plan.idiom):
         kept = kept_of(plan.idiom, number)

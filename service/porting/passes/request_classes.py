@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from service.porting.flask_types import APP, REQUEST, canonical
+from service.porting.flask_types import APP, REQUEST
 from service.porting.nodes import dotted
-from service.porting.plan import PORTED_REQUEST, RUNNING, Plan, paths
-from service.porting.program import Module
+from service.porting.plan import PORTED_REQUEST, RUNNING, Plan, meant
 from service.porting.values import NOTHING, Type
 
 from .environs import keeps_environ
@@ -19,16 +18,9 @@ def rewrite_request_classes(plan: Plan) -> None:
     for of in plan.program.classes.values():
         for base in of.node.bases:
             name = dotted(base.value)
-            if REQUEST in _meant(of.module, name) and not name.endswith(PORTED_REQUEST):
+            if REQUEST in meant(of.module, name) and not name.endswith(PORTED_REQUEST):
                 edits = plan.edits(of.module)
                 edits.rename(base.value, edits.need(RUNNING, PORTED_REQUEST))
-
-
-def _meant(module: Module, name: str) -> set[str]:
-    """The paths that a dotted name of a module stands for."""
-    first, _, rest = name.partition(".")
-    known = paths(module.bindings.get(first, NOTHING))
-    return {canonical(f"{path}.{rest}" if rest else path) for path in known}
 
 
 def needs_ported_request(plan: Plan) -> bool:

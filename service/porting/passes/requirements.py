@@ -13,6 +13,7 @@ from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.report import Kind
 
 from .deployment import has_tests
+from .plugins import PYTEST_FLASK
 
 _OURS = "service"
 _SERVER = "service brings Hypercorn, which serves now"
@@ -36,6 +37,8 @@ def tell_of_requirements(plan: Plan) -> None:
     found = [(*each, _named(each[2])) for each in _requirements(plan.program.root)]
     listed = {name for *_, name in found}
     for file, line, written, name in found:
+        if name == "pytest-flask":
+            plan.report.tell_of_file(file, Kind.HAND, f"{written}: {PYTEST_FLASK}", line)
         if reason := _instead(plan, name, listed):
             plan.report.tell_of_file(file, Kind.NOTE, f"{written}: {reason}", line)
 

@@ -1,0 +1,95 @@
+"""Connections that get_db is asked for, and that nobody configures: their entries are yours."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+import libcst as cst
+import libcst.matchers as m
+
+from service.porting.nodes import dotted, text_of
+from service.porting.plan import GET_DB, RUNTIME, Plan
+from service.porting.program import Function, Module
+
+from .entries import apps_made
+
+_ASKING = {f"{RUNTIME}.{GET_DB}", f"{RUNTIME}.{GET_DB}_sync"}
+_WORD = re.compile(r"\bCONNECTIONS\b")
+_KEY = m.Subscript(slice=[m.SubscriptElement(m.Index(m.SimpleString()))])
+_FROM_ELSEWHERE = ("from_envvar", "from_file", "from_prefixed_env", "from_pyfile")
+_CONFIG = m.Name("config") | m.Attribute(attr=m.Name("config"))
+_READ = m.Call(m.Attribute(_CONFIG, m.OneOf(*map(m.Name, _FROM_ELSEWHERE)))) | m.Call(
+    m.Attribute(_CONFIG, m.Name("update") | m.Name("from_mapping")),
+    [m.ZeroOrMore(), m.Arg(~m.Dict(), keyword=None), m.ZeroOrMore()],
+)
+"""What configures the app with something that is not written out."""
+
+Asked = tuple[Function | Module, cst.CSTNode]
+
+
+def tell_of_entries(plan: Plan) -> None:
+    """Report the names that get_db is asked for, here or after this port, in vain."""
+    apps = [(site.where, site.node) for site in apps_made(plan) if not site.where.module.is_test]
+    asked = _asked_now(plan) if apps else {}
+    configured = _configured(plan) if asked else None
+    known = asked.keys() if configured is None else configured
+    lacking = {name: places for name, places in asked.items() if name not in known}
+    lacking.update(_asked_later(plan))
+    for name in sorted(lacking.keys() - plan.entries.keys()):
+        for where, node in lacking[name]:
+            plan.by_hand[where.module].add(node)
+        reason = f'get_db("{name}") has no entry here: write CONNECTIONS["{name}"]'
+        plan.hand(*(apps or lacking[name])[0], reason)
+
+
+def _asked_later(plan: Plan) -> dict[str, list[Asked]]:
+    """The names of what becomes get_db, and has no entry."""
+    found: dict[str, list[Asked]] = defaultdict(list)
+    for node, (site, kept) in plan.idiom.opener_calls.items():
+        found[plan.name_of(kept)].append((site.where, node))
+    for node, read in plan.idiom.reads.items():
+        found[plan.name_of(read.name)].append((read.where, node))
+    return found
+
+
+def _asked_now(plan: Plan) -> dict[str, list[Asked]]:
+    """The names that get_db is asked for already, as they are written out."""
+    found: dict[str, list[Asked]] = defaultdict(list)
+    for site in plan.sites("call"):
+        args = site.node.args if isinstance(site.node, cst.Call) else ()
+        name = text_of(args[0].value) if args else None
+        if name is not None and site.paths & _ASKING and not site.where.module.is_test:
+            found[name].append((site.where, site.node))
+    return found
+
+
+def _configured(plan: Plan) -> set[str] | None:
+    """The names in CONNECTIONS; None if it is not written out, or may come from elsewhere."""
+    found: set[str] = set()
+    for module in plan.program.modules.values():
+        if "config" in module.source and m.findall(module.tree, _READ):
+            return None
+        written = list(_written(module)) if "CONNECTIONS" in module.source else []
+        if len(written) != len(_WORD.findall(module.source)):
+            return None
+        for mapping in written:
+            keys = [getattr(element, "key", None) for element in mapping.elements]
+            names = {text_of(key) for key in keys}
+            if None in names:
+                return None
+            found |= {name for name in names if name is not None}
+    return found
+
+
+def _written(module: Module) -> Iterator[cst.Dict]:
+    """The dictionaries that CONNECTIONS is set to."""
+    for line in m.findall(module.tree, m.Assign(targets=[m.AssignTarget()], value=m.Dict())):
+        assert isinstance(line, cst.Assign)
+        assert isinstance(line.value, cst.Dict)
+        target: cst.BaseExpression = line.targets[0].target
+        if isinstance(target, cst.Subscript) and m.matches(target, _KEY):
+            target = cst.ensure_type(target.slice[0].slice, cst.Index).value
+        if "CONNECTIONS" in {text_of(target), dotted(target)}:
+            yield line.value

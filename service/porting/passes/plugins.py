@@ -1,0 +1,46 @@
+"""Fixtures of pytest-flask, which tests take without an import of it."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from service.porting.libraries import EXTENSIONS
+from service.porting.parametrized import parameters
+from service.porting.plan import Plan, paths
+from service.porting.program import Function
+from service.porting.registration import FIXTURE, TEST
+from service.porting.values import NOTHING
+
+_FIXTURES = {
+    *("accept_any", "accept_json", "accept_jsonp", "accept_mimetype"),
+    *("client", "client_class", "live_server"),
+}
+PYTEST_FLASK = f"pytest-flask is for Flask; instead: {EXTENSIONS['pytest_flask']}"
+
+
+def tell_of_plugins(plan: Plan) -> None:
+    """Report, once for each file, tests that take what only pytest-flask has."""
+    told = set()
+    for function in plan.functions():
+        taken = sorted(_FIXTURES.intersection(_asked_for(plan, function)))
+        if taken and plan.program.fixtures.get("app") and function.module not in told:
+            told.add(function.module)
+            reason = f"{taken[0]} is no fixture of this project's: {PYTEST_FLASK}"
+            plan.hand(function, function.node, reason)
+
+
+def _asked_for(plan: Plan, function: Function) -> list[str]:
+    """The fixtures that a test or a fixture takes, and that the project does not have."""
+    patched = any("patch" in path for values in function.decorators for path in paths(values))
+    if patched or not function.roles & {FIXTURE, TEST}:
+        return []
+    given = {
+        name
+        for of in (function.node, function.owner and function.owner.node)
+        if isinstance(of, cst.FunctionDef | cst.ClassDef)
+        for decorator in of.decorators
+        for name in parameters(decorator.decorator, lambda node: NOTHING)
+    }
+    return [
+        name for name in function.names if name not in given and not plan.program.fixtures.get(name)
+    ]

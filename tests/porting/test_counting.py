@@ -1,0 +1,120 @@
+"""Which routes count as needing a hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service.porting.porting import port
+
+from .test_cases import project
+
+TWO_VIEWS = """
+
+@app.get("/")
+def index():
+    return "index"
+
+
+@blueprint.get("/inner")
+def inner():
+    return "inner"
+
+
+@nested.get("/innermost")
+def innermost():
+    return "innermost"
+
+
+class Item(MethodView):
+    def get(self):
+        return "item"
+
+
+app.add_url_rule("/item", view_func=Item.as_view("item"))
+"""
+APP = """from flask import Flask, request
+from flask.views import MethodView
+
+from blueprints import nested, parts
+from blueprints import outer as blueprint
+
+app = Flask(__name__)
+"""
+BLUEPRINTS = """from flask import Blueprint
+
+outer = Blueprint("outer", __name__)
+nested = Blueprint("nested", __name__)
+parts = Blueprint("parts", __name__)
+outer.register_blueprint(nested, url_prefix="/nested")
+"""
+
+
+def by_hand(folder: Path, files: dict[str, str]) -> int:
+    """How many routes of a project need a hand."""
+    return port(project(folder, files)).report.routes.by_hand
+
+
+@pytest.mark.parametrize(
+    ("hook", "routes"),
+    [
+        ("app.before_request", 4),
+        ("app.after_request", 4),
+        ("app.teardown_request", 4),
+        ("blueprint.before_app_request", 4),
+        ("blueprint.before_request", 2),
+        ("nested.teardown_request", 1),
+        ("parts.before_request", 0),
+        ("app.errorhandler(404)", 0),
+    ],
+)
+def test_routes_come_to_their_hooks(hook: str, routes: int, tmp_path: Path) -> None:
+    hooked = f"\n\n@{hook}\ndef hook(*args):\n    who()\n"
+    who = "\n\ndef who():\n    return request.remote_user\n"
+    files = {"app.py": APP + who + hooked + TWO_VIEWS, "blueprints.py": BLUEPRINTS}
+    assert by_hand(tmp_path, files) == routes
+
+
+@pytest.mark.parametrize(
+    ("registered", "template", "routes"),
+    [
+        ('globals["clock"] = Clock()', "{{ clock['now'] }}", 1),
+        ('globals["clock"] = Clock()', "{{ now }}", 0),
+        ('globals["stocks"] = connection', "{{ stocks.execute('SELECT 1') }}", 1),
+        ("globals.update(stocks=connection)", "{{ stocks.execute('SELECT 1') }}", 1),
+        ("globals.update(stocks=connection)", "{{ clock }}", 0),
+        ('filters["loud"] = who', "{{ 'a' | loud }}", 1),
+        ('filters["loud"] = lambda value: request.remote_user', "{{ 'a' | loud }}", 1),
+        ('filters["loud"] = lambda value: request.remote_user', "{{ 'a' | upper }}", 0),
+    ],
+)
+def test_routes_come_to_what_their_templates_use(
+    registered: str, template: str, routes: int, tmp_path: Path
+) -> None:
+    source = f"""import time
+
+import psycopg
+from flask import Flask, render_template_string, request
+
+app = Flask(__name__)
+connection = psycopg.connect("dbname=shop")
+
+
+class Clock:
+    def __getitem__(self, name):
+        time.sleep(1)
+
+
+def who(value):
+    return request.remote_user
+
+
+app.jinja_env.{registered}
+
+
+@app.get("/")
+def index():
+    return render_template_string("{template}")
+"""
+    assert by_hand(tmp_path, {"app.py": source}) == routes
