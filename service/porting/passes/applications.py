@@ -36,6 +36,7 @@ from service.porting.templating import LAZY
 from service.porting.values import NOTHING, Instance
 
 from .entries import apps_made, names_read
+from .entries_lacking import tell_of_all_entries
 from .request_classes import has_request_class, inherits_from_another, needs_ported_request
 from .unnamed_apps import name_before
 
@@ -155,6 +156,8 @@ def _connect(plan: Plan) -> None:
         if f"{RUNTIME}.{CONNECTIONS}" in site.paths
         for module in [site.where.module]
     }
+    unconnected: list[Site] = []
+    written = False
     for site in apps_made(plan):
         node, line = site.node, plan.program.statements.get(site.node)
         if site.where.module in connected:
@@ -162,11 +165,14 @@ def _connect(plan: Plan) -> None:
         target = _target(site, line) if line is not None else None
         edits = plan.edits(site.where.module)
         if target is None and name_before(plan, site, partial(_begun, plan, site)):
+            written |= not site.where.module.is_test
             continue
         if line is None or target is None:
             plan.hand(site.where, node, f"call {CONNECTIONS}(app) with this app")
+            unconnected += [] if site.where.module.is_test else [site]
             continue
         entered = bool(plan.entries) and not site.where.module.is_test
+        written |= entered
         last = _configured(plan, site.where.module, line, target) if entered else line
         edits.change(last, _followed_by(_connecting(plan, site, target)))
         if inherits_from_another(plan):
@@ -175,6 +181,8 @@ def _connect(plan: Plan) -> None:
             plan.note(site.where, node, f"let its jinja_environment inherit {ENVIRONMENT}")
         for setting in _settings(plan, site, target):
             edits.change(line, _followed_by([setting]))
+    if plan.entries and unconnected and not written:
+        tell_of_all_entries(plan, unconnected[0])
 
 
 def _begun(plan: Plan, site: Site, app: str) -> list[str]:
