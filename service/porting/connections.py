@@ -89,12 +89,16 @@ def _find_kept(idiom: Idiom) -> None:
                 of = next(value.kind for value in values if isinstance(value, Instance))
                 kind = KINDS[of.partition(".")[0]]
                 idiom.kept[name] = Kept(name, numbers, kind, of_g=False)
+    for function in idiom.program.functions.values():
+        for name in function.imported:
+            if known := _known_as_another(idiom, name, numbers_in(function.bindings[name])):
+                known.aliases.add(name)
 
 
 def _known_as_another(idiom: Idiom, name: str, numbers: set[int]) -> Kept | None:
     """The variable of a module that a name of another module is for."""
     for kept in idiom.kept.values():
-        if not kept.of_g and numbers <= kept.numbers and kept.name != name:
+        if numbers and not kept.of_g and numbers <= kept.numbers and kept.name != name:
             return kept
     return None
 

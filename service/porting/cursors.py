@@ -11,7 +11,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from .adapted import Adapted
-from .nodes import body_of, perhaps_called
+from .nodes import body_of, perhaps_called, perhaps_met
 from .program import Function
 from .query_edits import (
     DICTS,
@@ -199,8 +199,8 @@ class FunctionQueries(Transactions):
     def _cursor_of(self, node: cst.BaseExpression) -> _Cursor | None:
         return self.cursors.get(node.value) if isinstance(node, cst.Name) else None
 
-    def _for(self, loop: cst.For) -> None:
-        """`for row in cursor:`, or in what `execute` returns."""
+    def _for(self, loop: cst.For | cst.CompFor) -> None:
+        """`for row in cursor`, or in what `execute` returns."""
         over = loop.iter
         cursor = self._cursor_of(over)
         if cursor is not None and cursor.pending is not None:
@@ -218,6 +218,10 @@ class FunctionQueries(Transactions):
         """Fetching, anywhere in a statement."""
         if any(self.q.is_sql(call) == "Cursor" for call in perhaps_called(node)):
             self._flush()
+        perhaps = {each for part in perhaps_met(node) for each in m.findall(part, m.CompFor())}
+        for loop in m.findall(node, m.CompFor()):
+            if isinstance(loop, cst.CompFor) and loop not in perhaps:
+                self._for(loop)
         for found in m.findall(node, m.Subscript(value=m.Call()) | m.Call(func=m.Attribute())):
             call = found.value if isinstance(found, cst.Subscript) else found
             if not isinstance(call, cst.Call) or call in self._calls:

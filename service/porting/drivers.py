@@ -161,7 +161,7 @@ def awaits(path: str) -> bool | None:
         return method in {"run", "close", "next", "noreply_wait", "reconnect"} or (
             None if kind in {"Connection", "Cursor", "Feed"} and method != "use" else False
         )
-    operator = method.startswith("__") and method != "__iter__"
+    operator = method.startswith("__") and method not in {"__iter__", "__call__"}
     if library != "redis" or method in _REDIS_REFUSED or operator:
         return None
     if rest in CLOSED_BY_ACLOSE:

@@ -38,6 +38,11 @@ class Environment:
                 names[name] = names.get(name, NOTHING) | values
         self.names = names
 
+    def has_made(self, name: str) -> bool:
+        """Whether a function has a name of its own making, which it has not imported."""
+        where = self.where
+        return isinstance(where, Function) and name in self.names and name not in where.imported
+
 
 class Names:
     """Looking names up, and binding them."""

@@ -124,7 +124,7 @@ class Expressions(Containers):
 
     def _name(self, node: cst.Name, env: Environment) -> Values:
         values = self.look_up(env, node.value)
-        if not isinstance(env.where, Function) or node.value not in env.names:
+        if not env.has_made(node.value):
             self._note_read(node, node.value, values, env, of_g=False)
         return values
 

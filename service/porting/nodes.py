@@ -194,8 +194,8 @@ def with_keyword(node: cst.Call, name: str, value: cst.BaseExpression) -> cst.Ca
     return node.with_changes(args=[*args, added])
 
 
-def perhaps_called(node: cst.CSTNode) -> list[cst.Call]:
-    """The calls in an expression or a line that happen perhaps, or more than once."""
+def perhaps_met(node: cst.CSTNode) -> list[cst.CSTNode]:
+    """The parts of an expression or a line that are met perhaps, or more than once."""
     found: list[cst.CSTNode] = []
     for part in m.findall(node, m.BooleanOperation() | m.IfExp() | m.Lambda() | m.CompFor()):
         if isinstance(part, cst.BooleanOperation):
@@ -211,7 +211,12 @@ def perhaps_called(node: cst.CSTNode) -> list[cst.Call]:
             found += [whole.key, whole.value]
         elif isinstance(whole, cst.ListComp | cst.SetComp | cst.GeneratorExp):
             found.append(whole.elt)
-    calls = (call for part in found for call in m.findall(part, m.Call()))
+    return found
+
+
+def perhaps_called(node: cst.CSTNode) -> list[cst.Call]:
+    """The calls in an expression or a line that happen perhaps, or more than once."""
+    calls = (call for part in perhaps_met(node) for call in m.findall(part, m.Call()))
     return [call for call in calls if isinstance(call, cst.Call)]
 
 

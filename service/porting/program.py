@@ -183,6 +183,8 @@ class Function(Scope):
         self.returns: Values = NOTHING
         self.yields: Values = NOTHING
         self.decorators: list[Values] = []
+        self.imported: set[str] = set()
+        """Names that it imports from modules of the project."""
         self.applies: set[Function] = set()
         """What it calls with an argument of its own."""
         self.roles: set[str] = set()

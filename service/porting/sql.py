@@ -17,7 +17,14 @@ _CAST = re.compile(
 )
 _OPEN_CAST = re.compile(r"\bCAST\s*\(\s*$", re.IGNORECASE)
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
-_IN_TUPLE = re.compile(r"\bIN\s+%s", re.IGNORECASE)
+_IN_TUPLE = re.compile(r"\bIN\s+%(?:s|\(\w+\)s)", re.IGNORECASE)
+_OF_NO_TYPE = re.compile(
+    r"(?:%s|%\(\w+\)s|\?)\s+IS\s+(?:NOT\s+)?NULL\b"
+    r"|\b(?:concat|jsonb?_build_(?:array|object))\s*\("
+    r"(?:[^()]|\([^()]*\))*?(?:%s|%\(\w+\)s|\?)(?!::)",
+    re.IGNORECASE,
+)
+"""Placeholders that may be anything, which psycopg2 and sqlite3 do not mind."""
 _LOCKING = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+|KEY\s+)?(?:UPDATE|SHARE)\b", re.IGNORECASE)
 _CHANGING = re.compile(
     r"\b(?:lo_\w+|pg_notify|pg_(?:try_)?advisory_xact_lock(?:_shared)?|set_config)\s*\(",
@@ -74,6 +81,8 @@ class Statement:
     def _check(self, text: str) -> None:
         if _IN_TUPLE.search(text):
             raise NotLiteral("IN takes a tuple, which asyncpg does not: write = ANY(...)")
+        if self._has_arguments and _OF_NO_TYPE.search(text):
+            raise NotLiteral("nothing says of which type a placeholder is: write %s::text, or so")
         quoted = "" if self._question else " ".join(_QUOTED.findall(text))
         if self._has_arguments and _PERCENT.search(quoted):
             raise NotLiteral("it has a placeholder within quotes")

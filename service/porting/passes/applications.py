@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import libcst as cst
 import libcst.matchers as m
 
 from service.porting.flask_types import APPS_TEMPLATES
-from service.porting.nodes import awaited, beside, called, dotted, statement, with_keyword
+from service.porting.nodes import (
+    awaited,
+    beside,
+    called,
+    dotted,
+    statement,
+    with_keyword,
+)
 from service.porting.plan import (
     CONNECTIONS,
     ENVIRONMENT,
@@ -28,7 +36,9 @@ from service.porting.templating import LAZY
 from service.porting.values import NOTHING, Instance
 
 from .entries import apps_made, names_read
+from .entries_lacking import tell_of_all_entries
 from .request_classes import has_request_class, inherits_from_another, needs_ported_request
+from .unnamed_apps import name_before
 
 _FLASK = "flask.Flask"
 _SESSION = Instance("flask.session")
@@ -147,40 +157,62 @@ def _connect(plan: Plan) -> None:
         for module in [site.where.module]
     }
     has_sessions = _has_sessions(plan)
+    unconnected: list[Site] = []
+    written = False
     for site in apps_made(plan):
         node, line = site.node, plan.program.statements.get(site.node)
         if site.where.module in connected:
             continue
         target = _target(site, line) if line is not None else None
         edits = plan.edits(site.where.module)
+        if target is None and name_before(plan, site, partial(_begun, plan, site, has_sessions)):
+            written |= not site.where.module.is_test
+            continue
         if line is None or target is None:
             plan.hand(site.where, node, f"call {CONNECTIONS}(app) with this app")
+            unconnected += [] if site.where.module.is_test else [site]
             continue
-        name = edits.need(RUNTIME, CONNECTIONS)
         entered = bool(plan.entries) and not site.where.module.is_test
+        written |= entered
         last = _configured(plan, site.where.module, line, target) if entered else line
-        source = [f"{name}({target})"]
-        if entered:
-            source = [*_borrowing(plan), _entries(plan, target), *source]
-            if any("os." in entry for entry in plan.entries.values()):
-                edits.need("os")
-            if any("urllib.parse." in entry for entry in plan.entries.values()):
-                edits.need("urllib.parse")
-        edits.change(last, _followed_by(source))
+        edits.change(last, _followed_by(_connecting(plan, site, target)))
         if inherits_from_another(plan):
             plan.note(site.where, node, f"let the app's request_class inherit {PORTED_REQUEST}")
-        elif needs_ported_request(plan) and not has_request_class(plan):
-            request = edits.need(RUNNING, PORTED_REQUEST)
-            edits.change(line, _followed_by([f"{target}.request_class = {request}"]))
-        if plan.program.templates.filters & set(LAZY):
-            if _has(plan, "jinja_environment"):
-                plan.note(site.where, node, f"let its jinja_environment inherit {ENVIRONMENT}")
-            else:
-                environment = edits.need(TEMPLATING, ENVIRONMENT)
-                edits.change(line, _followed_by([f"{target}.jinja_environment = {environment}"]))
-        if has_sessions and not _has(plan, "session_interface"):
-            sessions = edits.need(SESSIONS, "PortedSessions")
-            edits.change(line, _followed_by([f"{target}.session_interface = {sessions}()"]))
+        if plan.program.templates.filters & set(LAZY) and _has(plan, "jinja_environment"):
+            plan.note(site.where, node, f"let its jinja_environment inherit {ENVIRONMENT}")
+        for setting in _settings(plan, site, has_sessions, target):
+            edits.change(line, _followed_by([setting]))
+    if plan.entries and unconnected and not written:
+        tell_of_all_entries(plan, unconnected[0])
+
+
+def _begun(plan: Plan, site: Site, has_sessions: bool, app: str) -> list[str]:
+    """All statements that an app needs after it is made."""
+    return [*_connecting(plan, site, app), *_settings(plan, site, has_sessions, app)]
+
+
+def _connecting(plan: Plan, site: Site, app: str) -> list[str]:
+    """The statements that connect an app, and say what to; tests say that themselves."""
+    edits = plan.edits(site.where.module)
+    connected = f"{edits.need(RUNTIME, CONNECTIONS)}({app})"
+    if not plan.entries or site.where.module.is_test:
+        return [connected]
+    for needed in ("os", "urllib.parse"):
+        if any(f"{needed}." in entry for entry in plan.entries.values()):
+            edits.need(needed)
+    return [*_borrowing(plan), _entries(plan, app), connected]
+
+
+def _settings(plan: Plan, site: Site, has_sessions: bool, app: str) -> list[str]:
+    """The statements that give an app what ported code needs of it."""
+    edits, found = plan.edits(site.where.module), []
+    if needs_ported_request(plan) and not (has_request_class(plan) or inherits_from_another(plan)):
+        found.append(f"{app}.request_class = {edits.need(RUNNING, PORTED_REQUEST)}")
+    if plan.program.templates.filters & set(LAZY) and not _has(plan, "jinja_environment"):
+        found.append(f"{app}.jinja_environment = {edits.need(TEMPLATING, ENVIRONMENT)}")
+    if has_sessions and not _has(plan, "session_interface"):
+        found.append(f"{app}.session_interface = {edits.need(SESSIONS, 'PortedSessions')}()")
+    return found
 
 
 def _has(plan: Plan, attribute: str) -> bool:

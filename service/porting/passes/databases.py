@@ -9,7 +9,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from service.porting.idiom import ALL_ERRORS, Kept, errors_caught, numbers_in
-from service.porting.nodes import called, dotted, without_statement
+from service.porting.nodes import called, dotted, text_of, without_statement
 from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.program import Module, Scope
 from service.porting.registration import role_of
@@ -24,6 +24,7 @@ _OF_PSYCOPG = m.Attribute(
     attr=m.OneOf(m.Name("pgcode"), m.Name("pgerror"), m.Name("diag"), m.Name("cursor"))
 )
 """What errors of psycopg know, and others do not."""
+_PUBLIC = m.Assign(targets=[m.AssignTarget(m.Name("__all__"))], value=m.List() | m.Tuple())
 _ARGUMENTS = "asyncpg takes arguments of the column's own type: int(...), a date, not their text"
 
 
@@ -106,11 +107,15 @@ def _free_names(plan: Plan) -> None:
         return
     for module in plan.program.modules.values():
         edits = plan.edits(module)
-        variables = _variables(plan)
+        imports = _Imports(plan, module, _variables(plan))
         for name, values in module.bindings.items():
             if _gone(plan, values) and all(isinstance(value, Routine) for value in values):
                 edits.freed.add(name)
-        module.tree.visit(_Imports(plan, module, variables))
+        module.tree.visit(imports)
+        for line in module.tree.body:
+            for listed in m.findall(line, _PUBLIC):
+                assert isinstance(listed, cst.Assign)
+                edits.change(listed.value, _without(imports.gone))
 
 
 def _variables(plan: Plan) -> dict[str, Kept]:
@@ -124,7 +129,21 @@ class _Imports(cst.CSTVisitor):
         super().__init__()
         self.plan = plan
         self.module = module
+        self.scopes: list[Scope] = [module]
+        self.blocks: dict[cst.CSTNode, cst.IndentedBlock] = {}
         self.numbers = {number for kept in variables.values() for number in kept.numbers}
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
+        if node in self.plan.program.functions:
+            self.scopes.append(self.plan.program.functions[node])
+
+    def leave_FunctionDef(self, original_node: cst.FunctionDef) -> None:
+        if original_node in self.plan.program.functions:
+            self.scopes.pop()
+
+    def visit_IndentedBlock(self, node: cst.IndentedBlock) -> None:
+        if isinstance(first := node.body[0], cst.SimpleStatementLine):
+            self.blocks[first.body[0]] = node
 
     def visit_ImportFrom(self, node: cst.ImportFrom) -> None:
         if isinstance(node.names, cst.ImportStar) or not self._is_of_project(node):
@@ -134,6 +153,8 @@ class _Imports(cst.CSTVisitor):
             return
         edits = self.plan.edits(self.module)
         edits.change(node, _removed if not kept else _with_names(kept))
+        if not kept and node in self.blocks:
+            edits.change(self.blocks[node], _closed_up)
 
     def _is_of_project(self, node: cst.ImportFrom) -> bool:
         name = dotted(node.module) if node.module else ""
@@ -143,8 +164,37 @@ class _Imports(cst.CSTVisitor):
 
     def _is_gone(self, alias: cst.ImportAlias) -> bool:
         bound = dotted(alias.asname.name) if alias.asname else dotted(alias.name)
-        values = self.module.bindings.get(bound, frozenset())
+        return self.gone(bound)
+
+    def gone(self, name: str) -> bool:
+        """Whether what this name stands for is removed."""
+        values = self.scopes[-1].bindings.get(name, frozenset())
         return not self.numbers.isdisjoint(numbers_in(values)) or _gone(self.plan, values)
+
+
+def _closed_up(block: cst.IndentedBlock) -> cst.IndentedBlock:
+    """A block whose first statement went, without the empty line that was after it."""
+    first = block.body[0] if block.body else None
+    if not isinstance(first, cst.SimpleStatementLine | cst.BaseCompoundStatement):
+        return block
+    if not first.leading_lines or first.leading_lines[0].comment:
+        return block
+    first = first.with_changes(leading_lines=first.leading_lines[1:])
+    return block.with_changes(body=[first, *block.body[1:]])
+
+
+def _without(gone: Callable[[str], bool]) -> Callable[[cst.List | cst.Tuple], cst.BaseExpression]:
+    """What `__all__` lists, but for the names that are gone."""
+
+    def edit(old: cst.List | cst.Tuple) -> cst.BaseExpression:
+        left = [each for each in old.elements if not gone(text_of(each.value) or "")]
+        if left and len(left) < len(old.elements):
+            alone = isinstance(old, cst.Tuple) and len(left) == 1
+            comma = cst.Comma() if alone else old.elements[-1].comma
+            left[-1] = left[-1].with_changes(comma=comma)
+        return old.with_changes(elements=left)
+
+    return edit
 
 
 def _with_names(names: list[cst.ImportAlias]) -> Callable[[cst.ImportFrom], cst.ImportFrom]:

@@ -12,6 +12,7 @@ import libcst.matchers as m
 from service.porting.nodes import dotted, text_of
 from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.program import Function, Module
+from service.porting.sites import Site
 
 from .entries import apps_made
 
@@ -37,7 +38,17 @@ def tell_of_entries(plan: Plan) -> None:
     known = asked.keys() if configured is None else configured
     lacking = {name: places for name, places in asked.items() if name not in known}
     lacking.update(_asked_later(plan))
-    for name in sorted(lacking.keys() - plan.entries.keys()):
+    _tell(plan, apps, {name: lacking[name] for name in lacking.keys() - plan.entries.keys()})
+
+
+def tell_of_all_entries(plan: Plan, app: Site) -> None:
+    """Report that no entry is written, since nothing can be written where the app is made."""
+    asked = _asked_later(plan)
+    _tell(plan, [(app.where, app.node)], {name: asked[name] for name in plan.entries})
+
+
+def _tell(plan: Plan, apps: list[Asked], lacking: dict[str, list[Asked]]) -> None:
+    for name in sorted(lacking):
         for where, node in lacking[name]:
             plan.by_hand[where.module].add(node)
         reason = f'get_db("{name}") has no entry here: write CONNECTIONS["{name}"]'
