@@ -20,10 +20,6 @@ from service.porting.values import Routine, Values, routines
 from .awaiting import waited_for
 from .entries import NotPortable, entry
 
-_OF_PSYCOPG = m.Attribute(
-    attr=m.OneOf(m.Name("pgcode"), m.Name("pgerror"), m.Name("diag"), m.Name("cursor"))
-)
-"""What errors of psycopg know, and others do not."""
 _PUBLIC = m.Assign(targets=[m.AssignTarget(m.Name("__all__"))], value=m.List() | m.Tuple())
 _ARGUMENTS = "asyncpg takes arguments of the column's own type: int(...), a date, not their text"
 
@@ -78,8 +74,6 @@ def _keep_attempts(plan: Plan) -> None:
         edits.change(plan.idiom.attempts[node].body.body[0], _valued)
         if handler.type is not None and ALL_ERRORS.isdisjoint(errors_caught(plan.program, handler)):
             edits.rename(handler.type, edits.need(RUNTIME, "ConnectionsError"))
-        if handler.name is not None and m.findall(handler.body, _OF_PSYCOPG):
-            plan.hand(where, handler, "ConnectionsError has no pgcode: its __cause__ may tell more")
 
 
 def attempts(plan: Plan) -> list[tuple[cst.CSTNode, cst.ExceptHandler]]:

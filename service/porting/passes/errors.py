@@ -41,6 +41,8 @@ _OTHERS = m.Attribute(
         *map(m.Name, ("pgerror", "diag", "cursor", "sqlite_errorcode", "sqlite_errorname"))
     )
 )
+_STATE = m.Attribute(attr=m.OneOf(m.Name("pgcode"), m.Name("sqlstate")))
+_NO_STATE = "ConnectionsError has no pgcode: its __cause__ may tell more"
 _ATTRIBUTES = "asyncpg's errors have sqlstate and other attributes"
 _ONE_FOR_ALL = "a connection that cannot be had is a ConnectionsError here: a 503, unless handled"
 
@@ -54,7 +56,9 @@ def rewrite_errors(plan: Plan) -> None:
     for handler, (where, _) in plan.program.handlers.items():
         assert isinstance(handler, cst.ExceptHandler | cst.ExceptStarHandler)
         assert handler.type is not None
-        if handler in of_openers:
+        if handler in of_openers or _is_of_connecting_alone(plan, handler.type):
+            if handler.name is not None and m.findall(handler.body, _STATE | _OTHERS):
+                plan.hand(where, handler, _NO_STATE)
             continue
         caught = _caught(plan, where, handler.type, drivers)
         if _of_connecting(plan, handler.type, opened.get(handler, set())):
@@ -105,6 +109,12 @@ def _of_connecting(plan: Plan, caught: cst.BaseExpression, kinds: set[str]) -> s
         if (name := path.rpartition(".")[2]) in _OF_CONNECTING
     }
     return min(found, key=_OF_CONNECTING.index, default="")
+
+
+def _is_of_connecting_alone(plan: Plan, caught: cst.BaseExpression) -> bool:
+    """Whether it is for connections that cannot be had, and nothing else: of a port before this."""
+    found = [paths(plan.program.errors.get(part, NOTHING)) for part in parts_of(caught)]
+    return found == [{f"{RUNTIME}.{_UNAVAILABLE}"}]
 
 
 def _opened_in_attempts(plan: Plan) -> Mapping[cst.CSTNode, set[str]]:
