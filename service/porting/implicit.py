@@ -35,6 +35,8 @@ Arguments = list[tuple[str, Values]]
 IMPLICIT = "implicit"
 """The role of a site where nothing is called in words."""
 
+_DEPTH = 3
+"""How many attributes of attributes of what templates are given are looked at."""
 _IN_WORDS = {
     "__aenter__", "__aexit__", "__aiter__", "__anext__", "__await__", "__call__",
     "__class_getitem__", "__delattr__", "__enter__", "__exit__", "__get__", "__getattr__",
@@ -161,11 +163,26 @@ class Implicit(Attributes):
                     special = is_special(name) and use.may_call(name, level)
                     if special or (name in words and use.may_read(name, level)):
                         found |= routines(bound)
+                for name in words if level < _DEPTH else ():
+                    if use.may_read(name, level):
+                        held = self._held(value.of, name)
+                        found |= self._called_by_templates(held, use, level + 1)
             elif isinstance(value, Proxied):
                 self.program.read_by_templates.add(value.function)
             elif isinstance(value, Many | Row):
                 found |= self._called_by_templates(items(one(value)), use, level + 1)
         return found
+
+    def _held(self, of: Class, name: str) -> Values:
+        """The objects that an attribute gives, be it a property."""
+        values = of.attribute(name)
+        properties = (each for each in routines(values) if each.is_property())
+        return frozenset(
+            value
+            for each in (values, *(function.returns for function in properties))
+            for value in each
+            if isinstance(value, Object | Many)
+        )
 
     def _calls(self, node: cst.CSTNode, env: Environment, functions: set[Function]) -> None:
         if functions:
