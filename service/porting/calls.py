@@ -282,6 +282,7 @@ class Calls(ViewObjects):
         if path == "builtins.type" and len(given) == 1:
             return frozenset(Type(v.of) for v in given[0] if isinstance(v, Object))
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
+            self.hold(site, arguments)
             return given[0] if given else NOTHING
         if path == "builtins.next":
             self.gathers(site, given)

@@ -37,6 +37,7 @@ from .values import (
     NOTHING,
     External,
     Generated,
+    Getter,
     Instance,
     ModuleValue,
     Object,
@@ -71,6 +72,11 @@ class Handing(Encoders, Getters):
     @abstractmethod
     def call_function(self, routine: Routine, arguments: Arguments) -> Values:
         """What a function of the project returns for these arguments."""
+
+    def hold(self, site: Site, arguments: Arguments) -> None:
+        """Note what a function that holds its arguments reads, or calls, of them."""
+        if any(isinstance(value, Getter) for _, values in arguments[:1] for value in values):
+            self._hand_over(site, self.with_asked(site, arguments))
 
     def _escape(self, site: Site, arguments: Arguments, path: str = "") -> None:
         """Note which functions are handed to something that may call them, nobody knows how."""
