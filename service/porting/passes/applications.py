@@ -150,20 +150,14 @@ def _share_between_threads(plan: Plan, site: Site, node: cst.Call) -> None:
 
 def _connect(plan: Plan) -> None:
     """`Connections(app)` after every app that is made: its bridge runs the plain functions."""
-    connected = {
-        module
-        for site in plan.sites("call")
-        if f"{RUNTIME}.{CONNECTIONS}" in site.paths
-        for module in [site.where.module]
-    }
     has_sessions = _has_sessions(plan)
     unconnected: list[Site] = []
     written = False
     for site in apps_made(plan):
         node, line = site.node, plan.program.statements.get(site.node)
-        if site.where.module in connected:
-            continue
         target = _target(site, line) if line is not None else None
+        if _is_connected(plan, site.where.module, target):
+            continue
         edits = plan.edits(site.where.module)
         if target is None and name_before(plan, site, partial(_begun, plan, site, has_sessions)):
             written |= not site.where.module.is_test
@@ -184,6 +178,23 @@ def _connect(plan: Plan) -> None:
             edits.change(line, _followed_by([setting]))
     if plan.entries and unconnected and not written:
         tell_of_all_entries(plan, unconnected[0])
+
+
+def _is_connected(plan: Plan, module: Module, app: str | None) -> bool:
+    """Whether a port before this one, or somebody else, has connected an app of a module."""
+    given = {
+        dotted(site.node.args[0].value) if site.node.args else ""
+        for site in plan.sites("call")
+        if f"{RUNTIME}.{CONNECTIONS}" in site.paths and site.where.module is module
+        if isinstance(site.node, cst.Call)
+    }
+    made = {
+        _target(site, line)
+        for site in apps_made(plan)
+        if site.where.module is module
+        if (line := plan.program.statements.get(site.node)) is not None
+    }
+    return app in given or not given <= made
 
 
 def _begun(plan: Plan, site: Site, has_sessions: bool, app: str) -> list[str]:
