@@ -96,10 +96,10 @@ class Names:
         """The project's module that is imported by this name: from the top, or from nearer by."""
         found = self.program.module_at(name)
         prefix = importer.name
-        while found is None and prefix:
+        while found in {None, importer} and prefix:
             prefix = prefix.rpartition(".")[0]
             found = self.program.module_at(f"{prefix}.{name}" if prefix else name)
-        return found
+        return found if found is not importer else None
 
     def imported(self, name: str, importer: Module) -> Values:
         """What `import name` gives, for all of the dotted name."""

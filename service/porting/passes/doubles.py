@@ -8,7 +8,7 @@ import libcst as cst
 
 from service.porting.awaitables import AWAITABLE, RENAMED
 from service.porting.nodes import text_of, wrapped
-from service.porting.plan import SENDING, TESTING, Plan
+from service.porting.plan import SENDING, TESTING, Plan, paths
 from service.porting.program import Function, Module
 from service.porting.registration import COMMAND
 from service.porting.sites import Double
@@ -31,12 +31,15 @@ _MADE_TO_MEASURE = {"autospec", "new_callable", "spec", "spec_set", "wraps"}
 _ADVICE = "let the double have coroutine functions, or autospec=True"
 _GENERATOR = "what this replaces is an asynchronous generator now"
 _NO_APP = "Connections, which gets the app now, takes no mock: replace Connections, too"
+_NOT_SERVED = "werkzeug.serving does not serve Quart: replace app.run, or what it is called by"
 _ANSWERS = "the response that this returns has awaitables for data and JSON"
 
 
 def rewrite_doubles(plan: Plan) -> None:
     """Make out the edits for doubles of functions; those of objects are reported."""
     for double in plan.program.doubles.values():
+        if any(path.startswith("werkzeug.serving.") for path in paths(double.target)):
+            plan.hand(double.site.where, double.site.node, _NOT_SERVED)
         if any(_is_awaited(plan, value) for value in double.target):
             _of_function(plan, double)
             continue
