@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 import libcst as cst
+import libcst.matchers as m
 
+from .flask_types import RETURNED
 from .nodes import text_of
 from .program import Program
 from .values import NOTHING, Instance, Row, Values, items
@@ -32,6 +34,7 @@ _MAKING_DATA = re.compile(
     r"|psycopg2\.extras\.(Json|register_uuid|Date(Time)?(TZ)?Range|NumericRange)"
 )
 """What of psycopg makes data, or says how it is sent, without asking a database."""
+_OF_PYDANTIC = m.Call(func=m.Attribute(attr=m.Name("model_dump_json")))
 _WRITTEN = (cst.Tuple, cst.List, cst.Dict)
 TWICE = "asyncpg would make JSON of json.dumps once more: say what it is for, %s::jsonb or %s::text"
 
@@ -86,15 +89,14 @@ class Adapted:
         rows = [value.places for value in values if isinstance(value, Row)]
         if any(number < len(places) and JSON_TEXT in places[number] for places in rows):
             return True
-        return JSON_TEXT in items(values) and JSON_TEXT in self._made(part)
+        made = JSON_TEXT in items(values) and JSON_TEXT in self._made(part)
+        return made or m.matches(part, _OF_PYDANTIC)
 
     def _made(self, part: cst.CSTNode) -> Values:
         """What a call makes, as its name says."""
         site = self._program.sites.get((part, "call"))
         paths = site.paths if site is not None else ()
-        return frozenset(
-            JSON_TEXT if path.endswith("json.dumps") else Instance(path) for path in paths
-        )
+        return frozenset(Instance(RETURNED.get(path, path)) for path in paths)
 
     def _within(self, part: cst.BaseExpression) -> cst.BaseExpression | None:
         """What is wrapped there, and in nothing more than that."""

@@ -51,8 +51,12 @@ OBJECTS = {
 }
 """What is there already, without a call."""
 
+_MAKING_JSON = [
+    f"{of}.dumps" for of in (f"{APP}.json", "flask.json", "json", "orjson", "simplejson", "ujson")
+]
 RETURNED = {
-    **{f"{of}.dumps": "json.text" for of in ("json", "flask.json", "simplejson", "ujson")},
+    **dict.fromkeys(_MAKING_JSON, "json.text"),
+    "json.text.decode": "json.text",
     **{f"{_CLIENT}.{verb}": _RESPONSE for verb in _VERBS},
     f"{_CLIENT}.?": _RESPONSE,
     f"{_CLIENT}.session_transaction": "flask.testing.SessionTransaction",
@@ -66,6 +70,7 @@ RETURNED = {
     f"{APP}.handle_exception": _RESPONSE,
     f"{APP}.handle_user_exception": _RESPONSE,
     f"{APP}.make_default_options_response": _RESPONSE,
+    f"{APP}.json.response": _RESPONSE,
     f"{APP}.make_response": _RESPONSE,
     f"{APP}.preprocess_request": _RESPONSE,
     f"{APP}.process_response": _RESPONSE,

@@ -44,7 +44,7 @@ from .passes.rendering import tell_of_rendering
 from .passes.request_classes import rewrite_request_classes
 from .passes.requirements import tell_of_requirements
 from .passes.serving import tell_of_serving
-from .passes.settings import tell_of_settings
+from .passes.settings import keep_prefixes, tell_of_settings
 from .passes.settings_of_tests import tell_of_settings_of_tests
 from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
@@ -88,6 +88,7 @@ STEPS = (
     rewrite_answers,
     rewrite_iterators,
     tell_of_settings,
+    keep_prefixes,
     tell_of_settings_of_tests,
     tell_of_plugins,
     tell_of_environments,

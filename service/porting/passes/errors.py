@@ -73,10 +73,17 @@ def rewrite_errors(plan: Plan) -> None:
 
 @dataclass
 class _Drivers:
-    """The drivers of SQL that asyncpg takes the place of: of all they open, or of some only."""
+    """The drivers of SQL that asyncpg takes the place of.
+
+    Attributes:
+        gone: of all they open.
+        shared: of some of it only.
+        left: a port before this one has, as it seems: what they raise is told of, and stays.
+    """
 
     gone: set[str]
     shared: set[str]
+    left: set[str]
 
     @classmethod
     def of(cls, plan: Plan) -> _Drivers:
@@ -86,7 +93,8 @@ class _Drivers:
                 of = {path.partition(".")[0] for path in site.paths & CONNECTING.keys()}
                 asked[plan.idiom.converted(number) is not None] |= of
         converted = asked[True].intersection(SPEAKING_SQL)
-        return cls((converted - asked[False]) | no_longer_asked(plan), converted & asked[False])
+        gone, shared = converted - asked[False], converted & asked[False]
+        return cls(gone, shared, no_longer_asked(plan))
 
 
 @dataclass
@@ -170,13 +178,14 @@ def _caught(plan: Plan, where: Scope, types: cst.BaseExpression, drivers: _Drive
             driver, name = path.partition(".")[0], path.rpartition(".")[2]
             found.asyncpgs |= driver == "asyncpg"
             found.drivers |= driver in SPEAKING_SQL and driver not in drivers.gone
-            if driver not in drivers.gone | drivers.shared:
+            if driver not in drivers.gone | drivers.shared | drivers.left:
                 continue
             names = [each for each in (_OF_ASYNCPG.get(name), f"{name}Error", name) if each]
             new = next((each for each in names if hasattr(exceptions, each)), None)
             if new is None:
                 reason = f"asyncpg has another name for {name}: see asyncpg.exceptions"
                 plan.hand(where, part, reason)
+            if new is None or driver in drivers.left:
                 continue
             found.asyncpgs = True
             plan.edits(where.module).need("asyncpg")

@@ -15,7 +15,10 @@ _ASKING = m.Call(
 
 
 def no_longer_asked(plan: Plan) -> set[str]:
-    """The drivers of SQL of which the app has nothing but errors, where it asks asyncpg."""
+    """The drivers of SQL of which the app has nothing but errors, where it asks asyncpg.
+
+    A library may raise those of sqlite3, which is asked no more only if `--map` names it.
+    """
     if not plan.program.is_ported or not _asks_asyncpg(plan):
         return set()
     asked = {
@@ -24,7 +27,7 @@ def no_longer_asked(plan: Plan) -> set[str]:
         if not site.where.module.is_test
         for path in site.paths
     }
-    return set(SPEAKING_SQL) - asked
+    return {*SPEAKING_SQL} - asked - (set() if plan.idiom.names else {"sqlite3"})
 
 
 def _asks_asyncpg(plan: Plan) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.nodes import with_keyword
 from service.porting.plan import STREAM, Plan
 from service.porting.program import Module, Scope
 from service.porting.values import Generated
@@ -21,6 +22,9 @@ _TRUSTED_HOSTS = (
 )
 _HTTP = m.SimpleString(m.MatchRegex(r"""["']http["']"""))
 _SCHEME = "outside of requests, Quart's URLs have https only with PREFER_SECURE_URLS = True"
+_FROM_ENVIRON = "from_prefixed_env"
+_PREFIXED = m.Call(func=m.Attribute(attr=m.Name(_FROM_ENVIRON)))
+_FLASK = cst.SimpleString('"FLASK"')
 _LESS = "Quart takes no more than MAX_CONTENT_LENGTH of the app; this can only lower it"
 _LIMITED = m.AssignTarget(m.Attribute(attr=m.Name("max_content_length")))
 
@@ -41,6 +45,27 @@ def tell_of_settings(plan: Plan) -> None:
                 plan.hand(module, node, _SCHEME)
     if not _in_any(modules, "RESPONSE_TIMEOUT"):
         _tell_of_streams(plan)
+
+
+def keep_prefixes(plan: Plan) -> None:
+    """Without a prefix, Flask's settings are read from FLASK_..., and Quart's from QUART_...."""
+    if plan.program.is_ported:
+        return
+    for module in plan.program.modules.values():
+        for call in m.findall(module.tree, _PREFIXED) if _FROM_ENVIRON in module.source else ():
+            assert isinstance(call, cst.Call)
+            if not call.args:
+                plan.edits(module).change(call, _with_prefix)
+            elif all(arg.keyword and arg.keyword.value != "prefix" for arg in call.args):
+                plan.edits(module).change(call, _with_keyword)
+
+
+def _with_prefix(call: cst.Call) -> cst.Call:
+    return call.with_changes(args=[cst.Arg(_FLASK)])
+
+
+def _with_keyword(call: cst.Call) -> cst.Call:
+    return with_keyword(call, "prefix", _FLASK)
 
 
 def _in_any(modules: list[Module], setting: str) -> bool:
