@@ -15,6 +15,11 @@ _WSGI = re.compile(
     re.MULTILINE,
 )
 _SERVER = re.compile(r"\b(?:gunicorn|waitress-serve|uwsgi)\b")
+_COMMAND = re.compile(r"""(?<![\w-])flask["',]*\s+(?:\S+\s+)*["']?run\b""")
+_BY_COMMAND = "flask run serves no Quart: write a Hypercorn line, or quart run"
+_FILES = ("Dockerfile*", "compose*.y*ml", "docker-compose*.y*ml")
+_FLASKENV, _QUARTENV = ".flaskenv", ".quartenv"
+_ENVIRONMENT = "Quart reads .quartenv, QUART_APP and QUART_DEBUG"
 _APP = re.compile(r"""(?<=\s)(?P<quote>["']?)(?P<app>[\w.]+:\w+(?:\([^)]*\))?)(?P=quote)(?=\s|$)""")
 
 File = tuple[Path, str, str]
@@ -29,9 +34,11 @@ def rewrite_deployment(plan: Plan) -> list[File]:
         after = _WSGI.sub(_hypercorn, before)
         found.append((Path("Procfile"), before, after))
         _tell_of_servers(plan, "Procfile", after)
-    for path in sorted(plan.program.root.glob("Dockerfile*")):
+    for path in sorted(path for files in _FILES for path in plan.program.root.glob(files)):
         if path.is_file():
             _tell_of_servers(plan, path.name, path.read_text(errors="replace"))
+    if (plan.program.root / _FLASKENV).is_file() and not (plan.program.root / _QUARTENV).is_file():
+        plan.report.tell_of_file(_FLASKENV, Kind.NOTE, _ENVIRONMENT, 1)
     if has_tests(plan):
         found.append(_pytest(plan))
     return [(path, before, after) for path, before, after in found if before != after]
@@ -42,6 +49,8 @@ def _tell_of_servers(plan: Plan, name: str, text: str) -> None:
         if _SERVER.search(line):
             reason = "write a Hypercorn line with the same options"
             plan.report.tell_of_file(name, Kind.HAND, reason, number)
+        elif _COMMAND.search(line):
+            plan.report.tell_of_file(name, Kind.HAND, _BY_COMMAND, number)
 
 
 def _hypercorn(match: re.Match[str]) -> str:
