@@ -55,7 +55,7 @@ _BY_NAME = {f"builtins.{name}" for name in ("delattr", "hasattr", "setattr", "va
 _OF_TEMPLATES = ("filters", "globals", "tests")
 _RENDERING = {
     *(RENDERING_FILES | RENDERING_TEXTS),
-    f"{types.APPS_TEMPLATES}.Template.render",
+    types.RENDERED,
     *(f"{types.APPS_TEMPLATES}.Environment.{name}.update" for name in _OF_TEMPLATES),
 }
 _AWAITING = {

@@ -14,7 +14,7 @@ import libcst as cst
 from .awaitables import AWAITABLE, ENTERED
 from .commands import calling_commands, invokes_elsewhere, invoking_commands
 from .drivers import plain
-from .flask_types import THREAD_LOCAL
+from .flask_types import RENDERED, THREAD_LOCAL
 from .idiom import Idiom
 from .implicit import IMPLICIT, reached
 from .libraries import may_wait, may_wait_entered
@@ -33,7 +33,9 @@ OPENED_DIRECTLY = {
 }
 """Quart opens these asynchronously; a plain `open` of the same path does, too."""
 
-_ASYNCHRONOUS = {"flask.async_function", "flask.testing.FlaskClient.?", "flask.Response.text"}
+_ASYNCHRONOUS = {
+    "flask.async_function", "flask.testing.FlaskClient.?", "flask.Response.text", RENDERED,
+}  # fmt: skip
 _APART = "service.porting.runtime.run_apart"
 _WAITING_OVER_THE_BRIDGE = {
     "service.connections.get_db_sync",

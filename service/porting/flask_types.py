@@ -30,6 +30,8 @@ from .values import (
 
 APP = "flask.Flask"
 APPS_TEMPLATES = "flask.templating"
+RENDERED = f"{APPS_TEMPLATES}.Template.render"
+"""What no event loop may call; in a thread, it works as it is."""
 """Where the environment of an app is, whose templates are rendered asynchronously by Quart."""
 _CLIENT = "flask.testing.FlaskClient"
 _RESPONSE = "flask.Response"

@@ -10,9 +10,7 @@ from typing import Any
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.flask_types import APPS_TEMPLATES
 from service.porting.nodes import (
-    awaited,
     beside,
     called,
     dotted,
@@ -92,11 +90,6 @@ def _call(plan: Plan, site: Site) -> None:
         edits.change(node, _as_function(edits.need(RUNNING, "make_conditional")))
     if "flask.Flask.run" in site.paths:
         _tell_of_running(plan, site, node)
-    can_await = plan.colours.is_async(plan.colours.owner(site))
-    rendering = can_await and f"{APPS_TEMPLATES}.Template.render" in site.paths
-    if rendering and isinstance(node.func, cst.Attribute):
-        edits.rename(node.func.attr, "render_async")
-        edits.change(node, awaited)
     if "sqlite3.connect" in site.paths:
         _share_between_threads(plan, site, node)
 

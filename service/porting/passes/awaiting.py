@@ -11,6 +11,7 @@ import libcst.matchers as m
 from service.porting.commands import calls_back, calls_commands, invokes_commands
 from service.porting.drivers import CLOSED_BY_ACLOSE, plain
 from service.porting.either import may_be_either
+from service.porting.flask_types import RENDERED
 from service.porting.libraries import may_wait
 from service.porting.nodes import (
     awaited,
@@ -93,7 +94,11 @@ def _call_or_attribute(plan: Plan, site: Site) -> None:
     elif colours.needs(site) and not _is_consuming(plan, site):
         if isinstance(node, cst.Call) and any(map(_is_closed_by_aclose, site.paths)):
             edits.change(node.func, _named_aclose)
-        if may_be_either(plan.colours, site):
+        if RENDERED in site.paths:
+            if can_await and isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+                edits.rename(node.func.attr, "render_async")
+                edits.change(node, awaited)
+        elif may_be_either(plan.colours, site):
             edits.change(node, _awaited_if_awaitable(plan, site))
         else:
             edits.change(node, waited_for(plan, site))
