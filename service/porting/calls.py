@@ -6,7 +6,7 @@ import libcst as cst
 
 from . import drivers
 from . import flask_types as types
-from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by
+from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by, passed_through
 from .doubles import CALLING, STANDING_IN, Arguments
 from .environment import Environment
 from .libraries import applied
@@ -291,12 +291,14 @@ class Calls(ViewObjects):
             if _takes_apart("zip", everything):
                 self._of_driver(site, "zip", arguments)
             row = Row(tuple(items(values) for values in given))
-            return many(one(row)) if path == "builtins.zip" else items(everything)
+            objects = frozenset(Object(of.of) for of in everything if isinstance(of, Type))
+            return many(one(row)) if path == "builtins.zip" else items(everything) | many(objects)
         if path == "builtins.dict":
             if _takes_apart("dict", everything):
                 self._of_driver(site, "dict", arguments)
             return many(everything)
         made = made_by(path, arguments) or self.signalled(path, arguments)
+        made = made or passed_through(path, everything)
         return self._of_driver(site, path, arguments) or made or self._result_of(path)
 
     def _of_driver(self, site: Site, path: str, arguments: Arguments) -> Values | None:

@@ -38,6 +38,9 @@ CONTAINERS = _SEQUENCES | _MAPPINGS
 """What the standard library has like a list, or like a dictionary."""
 _DEFAULTING = "collections.defaultdict"
 _EMPTY = {"builtins.dict", _DEFAULTING, *SAME_AS_ARGUMENT, *CONTAINERS}
+_PASSING = {"bisect", "copy", "heapq", "itertools", "queue", "random"}
+_DEPTH = 3
+"""How deep in what `itertools.groupby` gives, and the like, an object may be."""
 _HOLDING = ("collections.?", "weakref.?")
 
 
@@ -51,6 +54,19 @@ def made_by(path: str, arguments: Arguments) -> Values | None:
     if path == _DEFAULTING:
         return many(_default(NOTHING.union(*positional[:1])) | _kept(positional[1:], arguments))
     return None
+
+
+def passed_through(path: str, values: Values) -> Values:
+    """The project's objects that some function of the standard library gives back, or keeps."""
+    if path.partition(".")[0] not in _PASSING and path != "functools.reduce":
+        return NOTHING
+    inner = items(values)
+    found: Values = frozenset(
+        value for value in values | inner | items(inner) if isinstance(value, Object)
+    )
+    for _ in range(_DEPTH if found else 0):
+        found |= many(found)
+    return found
 
 
 def is_unknown(value: Value) -> bool:

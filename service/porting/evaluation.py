@@ -25,12 +25,14 @@ from .values import (
     Object,
     Proxied,
     Routine,
+    Super,
     Text,
     Type,
     Values,
     items,
     merged,
     one,
+    routines,
 )
 
 _CONNECTIONS = frozenset(drivers.CONNECTING.values())
@@ -175,8 +177,10 @@ class Expressions(Containers):
         if of_g or any(isinstance(value, ModuleValue) for value in base):
             self._note_read(node, name, found, env, of_g)
         for value in base:
-            if isinstance(value, Object):
-                for method in self.methods(value.of, name):
+            if isinstance(value, Object | Super):
+                above = routines(self.attribute(one(value), name))
+                methods = above if isinstance(value, Super) else {*self.methods(value.of, name)}
+                for method in sorted(methods, key=lambda each: each.place):
                     if method.is_property():
                         self.site(node, env, "attribute").functions.add(method)
                         found |= method.returns

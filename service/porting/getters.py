@@ -46,6 +46,9 @@ class Getters(Doubles):
         """What a call of `operator` makes, or None if that is no such function."""
         if path in PROPERTIES:
             given = arguments[0][1] if arguments else NOTHING
+            for function in routines(NOTHING.union(*(values for _, values in arguments))):
+                self.changed |= not function.is_property()
+                function.made_property |= not function.is_property()
             made = (replace(each, is_read=True) for each in given if isinstance(each, Getter))
             return frozenset[Value](made) or None
         if path not in {_READING, _CALLING} or not arguments:

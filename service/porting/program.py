@@ -175,6 +175,7 @@ class Function(Scope):
         self.node = node
         self.owner = owner
         self.is_lambda = not named
+        self.made_property = False
         self.was_async = isinstance(node, cst.FunctionDef) and node.asynchronous is not None
         self.is_generator = False
         self.is_endless = False
@@ -219,7 +220,8 @@ class Function(Scope):
 
     def is_property(self) -> bool:
         """Whether reading an attribute calls it."""
-        return self._decorated_by("property", "cached_property", "setter", "getter", "deleter")
+        decorated = ("property", "cached_property", "setter", "getter", "deleter")
+        return self.made_property or self._decorated_by(*decorated)
 
     def _decorated_by(self, *names: str) -> bool:
         if not isinstance(self.node, cst.FunctionDef):
