@@ -13,7 +13,7 @@ from .environment import Environment
 from .flask_attributes import may_have
 from .instances import Instances
 from .program import Class, Function, Program, Scope
-from .registration import command_of
+from .registration import ON_THE_LOOP, command_of
 from .values import (
     NOTHING,
     External,
@@ -261,6 +261,10 @@ class Attributes(Instances):
                 self.changed |= value.module.bind(name, values)
             elif value == Instance(types.APP) and f"{types.APP}.{name}" in AWAITABLE:
                 self.program.put_on_apps |= routines(values)
+            elif value == External(f"{types.APP}.json") and name == "default":
+                for function in routines(values):
+                    function.roles.add(ON_THE_LOOP)
+                    function.pins.setdefault("a JSON provider calls it", function.node)
             elif isinstance(value, Instance) and _keeps(value.kind, name):
                 key = (value.kind, name)
                 kept = self.program.stored.get(key, NOTHING)
