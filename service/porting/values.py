@@ -158,11 +158,21 @@ OTHERS = "json.?"
 BYTEARRAY = Instance("builtins.bytearray")
 
 
+_ROWS = {
+    "asyncpg.Record",
+    "psycopg2.extras.DictRow",
+    "psycopg2.extras.RealDictRow",
+    "pyodbc.Row",
+    "sqlite3.Row",
+}
+"""The classes of rows that drivers fetch."""
+
+
 def instance_of(kind: Value) -> Value | None:
     """An object of this class, if it is one; a row is data that has been fetched."""
     if isinstance(kind, Type):
         return Object(kind.of)
-    if isinstance(kind, External) and kind.path.endswith("Row"):
+    if isinstance(kind, External) and kind.path in _ROWS:
         return Instance("builtins.?")
     return something_of(kind.path) if isinstance(kind, External) else None
 

@@ -47,6 +47,8 @@ def behind(plan: Plan, functions: set[Function]) -> set[Function]:
 
 
 class _Blueprints:
+    """Which blueprint each hook and each view is registered with."""
+
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._imports: dict[Module, dict[str, Name]] = {}
@@ -90,7 +92,9 @@ class _Blueprints:
         for site in self.plan.sites("call"):
             paths = [path for path in site.paths if path.endswith(".add_url_rule")]
             for made in m.extractall(site.node, _MAKING_VIEWS) if paths else ():
-                for value in self.plan.program.values.get(made["of"], NOTHING):  # type: ignore[arg-type]
+                of = made["of"]
+                assert isinstance(of, cst.CSTNode)
+                for value in self.plan.program.values.get(of, NOTHING):
                     if isinstance(value, Type):
                         found[value.of] |= {(path, site.node) for path in paths}
         return found
