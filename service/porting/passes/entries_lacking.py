@@ -41,10 +41,12 @@ def tell_of_entries(plan: Plan) -> None:
     _tell(plan, apps, {name: lacking[name] for name in lacking.keys() - plan.entries.keys()})
 
 
-def tell_of_all_entries(plan: Plan, app: Site) -> None:
-    """Report that no entry is written, since nothing can be written where the app is made."""
-    asked = _asked_later(plan)
-    _tell(plan, [(app.where, app.node)], {name: asked[name] for name in plan.entries})
+def tell_of_entries_left(plan: Plan, begun: list[Site], left: list[Site]) -> None:
+    """Report the entries of apps that are made where nothing can be written."""
+    apps = [(site.where, site.node) for site in left if not site.where.module.is_test]
+    if plan.entries and not any(not site.where.module.is_test for site in begun) and apps:
+        asked = _asked_later(plan)
+        _tell(plan, apps, {name: asked[name] for name in plan.entries})
 
 
 def _tell(plan: Plan, apps: list[Asked], lacking: dict[str, list[Asked]]) -> None:
