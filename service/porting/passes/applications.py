@@ -36,7 +36,7 @@ from service.porting.templating import LAZY
 from service.porting.values import NOTHING, Instance
 
 from .entries import apps_made, names_read
-from .entries_lacking import tell_of_entries_left
+from .entries_lacking import asks_for_connections, tell_of_entries_left
 from .request_classes import has_request_class, inherits_from_another, needs_ported_request
 from .unnamed_apps import name_before
 
@@ -158,9 +158,11 @@ def _connect(plan: Plan) -> None:
         if not _is_connected(plan, site.where.module, app):
             _tell_of_classes(plan, site)
             (begun if _begin(plan, site, app, has_sessions) else left).append(site)
+    asking = bool(left) and asks_for_connections(plan)
     for site in left:
-        plan.hand(site.where, site.node, f"call {CONNECTIONS}(app) with this app")
-    tell_of_entries_left(plan, begun, left)
+        own = ", after it has its CONNECTIONS" if asking and not site.where.module.is_test else ""
+        plan.hand(site.where, site.node, f"call {CONNECTIONS}(app) with this app{own}")
+    tell_of_entries_left(plan, begun)
 
 
 def _tell_of_classes(plan: Plan, site: Site) -> None:

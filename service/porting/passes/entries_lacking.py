@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import libcst as cst
 import libcst.matchers as m
@@ -12,6 +12,7 @@ import libcst.matchers as m
 from service.porting.nodes import dotted, text_of
 from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.program import Function, Module
+from service.porting.report import Kind
 from service.porting.sites import Site
 
 from .entries import apps_made
@@ -32,7 +33,7 @@ Asked = tuple[Function | Module, cst.CSTNode]
 
 def tell_of_entries(plan: Plan) -> None:
     """Report the names that get_db is asked for, here or after this port, in vain."""
-    apps = [(site.where, site.node) for site in apps_made(plan) if not site.where.module.is_test]
+    apps = _of_no_test(apps_made(plan))
     asked = _asked_now(plan) if apps else {}
     configured = _configured(plan) if asked else None
     known = asked.keys() if configured is None else configured
@@ -41,12 +42,31 @@ def tell_of_entries(plan: Plan) -> None:
     _tell(plan, apps, {name: lacking[name] for name in lacking.keys() - plan.entries.keys()})
 
 
-def tell_of_entries_left(plan: Plan, begun: list[Site], left: list[Site]) -> None:
-    """Report the entries of apps that are made where nothing can be written."""
-    apps = [(site.where, site.node) for site in left if not site.where.module.is_test]
-    if plan.entries and not any(not site.where.module.is_test for site in begun) and apps:
-        asked = _asked_later(plan)
-        _tell(plan, apps, {name: asked[name] for name in plan.entries})
+def tell_of_entries_left(plan: Plan, begun: list[Site]) -> None:
+    """Report the entries that are written nowhere, since no app but those of tests has begun."""
+    if not plan.entries or _of_no_test(begun):
+        return
+    apps = _of_no_test(apps_made(plan))
+    known = _configured(plan) if apps else None
+    asked = _asked_later(plan)
+    lacking = plan.entries.keys() - known if known is not None else set()
+    _tell(plan, apps, {name: asked[name] for name in lacking})
+    for found in plan.report._found.values():
+        found[:] = [
+            (node, Kind.NOTE, f"no entry is written of this: {reason}")
+            if kind is Kind.CONNECTION
+            else (node, kind, reason)
+            for node, kind, reason in found
+        ]
+
+
+def asks_for_connections(plan: Plan) -> bool:
+    """Whether get_db is called, here or after this port: an app needs CONNECTIONS for that."""
+    return bool(_asked_later(plan)) or any(site.paths & _ASKING for site in plan.sites("call"))
+
+
+def _of_no_test(apps: Iterable[Site]) -> list[Asked]:
+    return [(site.where, site.node) for site in apps if not site.where.module.is_test]
 
 
 def _tell(plan: Plan, apps: list[Asked], lacking: dict[str, list[Asked]]) -> None:
