@@ -14,6 +14,7 @@ from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.program import Function, Module
 from service.porting.report import Kind
 from service.porting.sites import Site
+from service.porting.values import NOTHING, ModuleValue, Type
 
 from .entries import apps_made
 
@@ -27,6 +28,7 @@ _READ = m.Call(m.Attribute(_CONFIG, m.OneOf(*map(m.Name, _FROM_ELSEWHERE)))) | m
     [m.ZeroOrMore(), m.Arg(~m.Dict(), keyword=None), m.ZeroOrMore()],
 )
 """What configures the app with something that is not written out."""
+_FROM_OBJECT = m.Call(m.Attribute(_CONFIG, m.Name("from_object")), [m.AtLeastN(n=1)])
 
 Asked = tuple[Function | Module, cst.CSTNode]
 
@@ -102,7 +104,7 @@ def _configured(plan: Plan) -> set[str] | None:
     """The names in CONNECTIONS; None if it is not written out, or may come from elsewhere."""
     found: set[str] = set()
     for module in plan.program.modules.values():
-        if "config" in module.source and m.findall(module.tree, _READ):
+        if "config" in module.source and _is_from_elsewhere(plan, module):
             return None
         written = list(_written(module)) if "CONNECTIONS" in module.source else []
         if len(written) != len(_WORD.findall(module.source)):
@@ -114,6 +116,19 @@ def _configured(plan: Plan) -> set[str] | None:
                 return None
             found |= {name for name in names if name is not None}
     return found
+
+
+def _is_from_elsewhere(plan: Plan, module: Module) -> bool:
+    """Whether a module configures the app with what may not be of the project."""
+    if m.findall(module.tree, _READ):
+        return True
+    for call in m.findall(module.tree, _FROM_OBJECT):
+        given = cst.ensure_type(call, cst.Call).args[0].value
+        values = module.bindings.get(dotted(given), NOTHING)
+        of_project = values and all(isinstance(each, Type | ModuleValue) for each in values)
+        if not of_project and text_of(given) not in plan.program.modules:
+            return True
+    return False
 
 
 def _written(module: Module) -> Iterator[cst.Dict]:
