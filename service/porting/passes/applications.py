@@ -34,7 +34,7 @@ from service.porting.templating import LAZY
 from service.porting.values import NOTHING, Instance
 
 from .entries import apps_made, names_read
-from .entries_lacking import tell_of_all_entries
+from .entries_lacking import asks_for_connections, tell_of_entries_left
 from .request_classes import has_request_class, inherits_from_another, needs_ported_request
 from .unnamed_apps import name_before
 
@@ -144,33 +144,42 @@ def _share_between_threads(plan: Plan, site: Site, node: cst.Call) -> None:
 def _connect(plan: Plan) -> None:
     """`Connections(app)` after every app that is made: its bridge runs the plain functions."""
     has_sessions = _has_sessions(plan)
-    unconnected: list[Site] = []
-    written = False
+    begun: list[Site] = []
+    left: list[Site] = []
     for site in apps_made(plan):
-        node, line = site.node, plan.program.statements.get(site.node)
-        target = _target(site, line) if line is not None else None
-        if _is_connected(plan, site.where.module, target):
-            continue
-        edits = plan.edits(site.where.module)
-        if target is None and name_before(plan, site, partial(_begun, plan, site, has_sessions)):
-            written |= not site.where.module.is_test
-            continue
-        if line is None or target is None:
-            plan.hand(site.where, node, f"call {CONNECTIONS}(app) with this app")
-            unconnected += [] if site.where.module.is_test else [site]
-            continue
-        entered = bool(plan.entries) and not site.where.module.is_test
-        written |= entered
-        last = _configured(plan, site.where.module, line, target) if entered else line
-        edits.change(last, _followed_by(_connecting(plan, site, target)))
-        if inherits_from_another(plan):
-            plan.note(site.where, node, f"let the app's request_class inherit {PORTED_REQUEST}")
-        if plan.program.templates.filters & set(LAZY) and _has(plan, "jinja_environment"):
-            plan.note(site.where, node, f"let its jinja_environment inherit {ENVIRONMENT}")
-        for setting in _settings(plan, site, has_sessions, target):
-            edits.change(line, _followed_by([setting]))
-    if plan.entries and unconnected and not written:
-        tell_of_all_entries(plan, unconnected[0])
+        app = _target(plan, site)
+        if not _is_connected(plan, site.where.module, app):
+            _tell_of_classes(plan, site)
+            (begun if _begin(plan, site, app, has_sessions) else left).append(site)
+    asking = bool(left) and asks_for_connections(plan)
+    for site in left:
+        own = ", after it has its CONNECTIONS" if asking and not site.where.module.is_test else ""
+        plan.hand(site.where, site.node, f"call {CONNECTIONS}(app) with this app{own}")
+    tell_of_entries_left(plan, begun)
+
+
+def _tell_of_classes(plan: Plan, site: Site) -> None:
+    """Say what the project's own classes, which the app is given, are to inherit."""
+    if inherits_from_another(plan):
+        plan.note(site.where, site.node, f"let the app's request_class inherit {PORTED_REQUEST}")
+    if plan.program.templates.filters & set(LAZY) and _has(plan, "jinja_environment"):
+        plan.note(site.where, site.node, f"let its jinja_environment inherit {ENVIRONMENT}")
+
+
+def _begin(plan: Plan, site: Site, app: str | None, has_sessions: bool) -> bool:
+    """Write all that an app needs after it is made; False if there is no place for it."""
+    if app is None:
+        return name_before(plan, site, partial(_begun, plan, site, has_sessions))
+    module, line = site.where.module, plan.program.statements[site.node]
+    last = _configured(plan, module, line, app) if _is_to_have_entries(plan, module) else line
+    plan.edits(module).change(last, _followed_by(_connecting(plan, site, app)))
+    plan.edits(module).change(line, _followed_by(_settings(plan, site, has_sessions, app)))
+    return True
+
+
+def _is_to_have_entries(plan: Plan, module: Module) -> bool:
+    """Whether apps that a module makes get CONNECTIONS; tests say themselves what these are."""
+    return bool(plan.entries) and not module.is_test
 
 
 def _is_connected(plan: Plan, module: Module, app: str | None) -> bool:
@@ -181,12 +190,7 @@ def _is_connected(plan: Plan, module: Module, app: str | None) -> bool:
         if f"{RUNTIME}.{CONNECTIONS}" in site.paths and site.where.module is module
         if isinstance(site.node, cst.Call)
     }
-    made = {
-        _target(site, line)
-        for site in apps_made(plan)
-        if site.where.module is module
-        if (line := plan.program.statements.get(site.node)) is not None
-    }
+    made = {_target(plan, site) for site in apps_made(plan) if site.where.module is module}
     return app in given or not given <= made
 
 
@@ -196,10 +200,10 @@ def _begun(plan: Plan, site: Site, has_sessions: bool, app: str) -> list[str]:
 
 
 def _connecting(plan: Plan, site: Site, app: str) -> list[str]:
-    """The statements that connect an app, and say what to; tests say that themselves."""
+    """The statements that connect an app, and say what to."""
     edits = plan.edits(site.where.module)
     connected = f"{edits.need(RUNTIME, CONNECTIONS)}({app})"
-    if not plan.entries or site.where.module.is_test:
+    if not _is_to_have_entries(plan, site.where.module):
         return [connected]
     for needed in ("os", "urllib.parse"):
         if any(f"{needed}." in entry for entry in plan.entries.values()):
@@ -288,8 +292,11 @@ def _bound(node: cst.CSTNode) -> set[str]:
     return {name for each in (*targets, *names) for name in names_read(each)}
 
 
-def _target(site: Site, line: cst.SimpleStatementLine) -> str | None:
+def _target(plan: Plan, site: Site) -> str | None:
     """How the app that is made is called there."""
+    line = plan.program.statements.get(site.node)
+    if line is None:
+        return None
     if _FLASK not in site.paths:
         return next(iter(site.where.names), None) if isinstance(site.where, Function) else None
     for part in line.body:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import libcst as cst
 import libcst.matchers as m
@@ -12,7 +12,9 @@ import libcst.matchers as m
 from service.porting.nodes import dotted, text_of
 from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.program import Function, Module
+from service.porting.report import Kind
 from service.porting.sites import Site
+from service.porting.values import NOTHING, ModuleValue, Type
 
 from .entries import apps_made
 
@@ -26,13 +28,14 @@ _READ = m.Call(m.Attribute(_CONFIG, m.OneOf(*map(m.Name, _FROM_ELSEWHERE)))) | m
     [m.ZeroOrMore(), m.Arg(~m.Dict(), keyword=None), m.ZeroOrMore()],
 )
 """What configures the app with something that is not written out."""
+_FROM_OBJECT = m.Call(m.Attribute(_CONFIG, m.Name("from_object")), [m.AtLeastN(n=1)])
 
 Asked = tuple[Function | Module, cst.CSTNode]
 
 
 def tell_of_entries(plan: Plan) -> None:
     """Report the names that get_db is asked for, here or after this port, in vain."""
-    apps = [(site.where, site.node) for site in apps_made(plan) if not site.where.module.is_test]
+    apps = _of_no_test(apps_made(plan))
     asked = _asked_now(plan) if apps else {}
     configured = _configured(plan) if asked else None
     known = asked.keys() if configured is None else configured
@@ -41,10 +44,31 @@ def tell_of_entries(plan: Plan) -> None:
     _tell(plan, apps, {name: lacking[name] for name in lacking.keys() - plan.entries.keys()})
 
 
-def tell_of_all_entries(plan: Plan, app: Site) -> None:
-    """Report that no entry is written, since nothing can be written where the app is made."""
+def tell_of_entries_left(plan: Plan, begun: list[Site]) -> None:
+    """Report the entries that are written nowhere, since no app but those of tests has begun."""
+    if not plan.entries or _of_no_test(begun):
+        return
+    apps = _of_no_test(apps_made(plan))
+    known = _configured(plan) if apps else None
     asked = _asked_later(plan)
-    _tell(plan, [(app.where, app.node)], {name: asked[name] for name in plan.entries})
+    lacking = plan.entries.keys() - known if known is not None else set()
+    _tell(plan, apps, {name: asked[name] for name in lacking})
+    for found in plan.report._found.values():
+        found[:] = [
+            (node, Kind.NOTE, f"no entry is written of this: {reason}")
+            if kind is Kind.CONNECTION
+            else (node, kind, reason)
+            for node, kind, reason in found
+        ]
+
+
+def asks_for_connections(plan: Plan) -> bool:
+    """Whether get_db is called, here or after this port: an app needs CONNECTIONS for that."""
+    return bool(_asked_later(plan)) or any(site.paths & _ASKING for site in plan.sites("call"))
+
+
+def _of_no_test(apps: Iterable[Site]) -> list[Asked]:
+    return [(site.where, site.node) for site in apps if not site.where.module.is_test]
 
 
 def _tell(plan: Plan, apps: list[Asked], lacking: dict[str, list[Asked]]) -> None:
@@ -80,7 +104,7 @@ def _configured(plan: Plan) -> set[str] | None:
     """The names in CONNECTIONS; None if it is not written out, or may come from elsewhere."""
     found: set[str] = set()
     for module in plan.program.modules.values():
-        if "config" in module.source and m.findall(module.tree, _READ):
+        if "config" in module.source and _is_from_elsewhere(plan, module):
             return None
         written = list(_written(module)) if "CONNECTIONS" in module.source else []
         if len(written) != len(_WORD.findall(module.source)):
@@ -92,6 +116,19 @@ def _configured(plan: Plan) -> set[str] | None:
                 return None
             found |= {name for name in names if name is not None}
     return found
+
+
+def _is_from_elsewhere(plan: Plan, module: Module) -> bool:
+    """Whether a module configures the app with what may not be of the project."""
+    if m.findall(module.tree, _READ):
+        return True
+    for call in m.findall(module.tree, _FROM_OBJECT):
+        given = cst.ensure_type(call, cst.Call).args[0].value
+        values = module.bindings.get(dotted(given), NOTHING)
+        of_project = values and all(isinstance(each, Type | ModuleValue) for each in values)
+        if not of_project and text_of(given) not in plan.program.modules:
+            return True
+    return False
 
 
 def _written(module: Module) -> Iterator[cst.Dict]:

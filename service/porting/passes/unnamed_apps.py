@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import libcst as cst
 import libcst.matchers as m
 
 from service.porting.nodes import dotted, perhaps_met, source_of, statement
 from service.porting.plan import GET_DB, RUNTIME, Plan
+from service.porting.program import Scope
 from service.porting.sites import Site
 
-from .entries import names_read
+from .entries import apps_made, names_read
 
 _NAME = "app"
 _ANYWHERE = {"os", "urllib"}
@@ -31,8 +32,9 @@ def name_before(plan: Plan, site: Site, begun: Callable[[str], list[str]]) -> bo
         return False
     assert isinstance(line, cst.SimpleStatementLine)
     perhaps = [call for part in perhaps_met(line) for call in m.findall(part, m.Call())]
-    free = _NAME not in {*site.where.bindings, *module.bindings}
-    if node in perhaps or not (free or _only_binds(line)):
+    several = {each.node for each in apps_made(plan)} & {*m.findall(line, m.Call())} != {node}
+    free = not any(_NAME in scope.bindings for scope in _seen_from(site.where))
+    if several or node in perhaps or not (free or _only_binds(line)):
         return False
     edits = plan.edits(module)
     source = begun(_NAME)
@@ -50,6 +52,13 @@ def name_before(plan: Plan, site: Site, begun: Callable[[str], list[str]]) -> bo
     edits.change(node, named)
     edits.change(line, after_it)
     return True
+
+
+def _seen_from(scope: Scope | None) -> Iterator[Scope]:
+    """The scope, and those around it, whose names it may read."""
+    while scope is not None:
+        yield scope
+        scope = scope.parent
 
 
 def _known_at_once(plan: Plan) -> bool:
