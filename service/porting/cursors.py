@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 
 _FETCHING = {"fetchone": "fetchrow", "fetchall": "fetch"}
+_TO_THE_END = m.Call(
+    m.OneOf(*map(m.Name, ("dict", "frozenset", "list", "set", "sorted", "tuple"))),
+    [m.Arg(keyword=None, star=""), m.ZeroOrMore()],
+)
+"""What goes through its first argument at once, as `list(cursor)`."""
+_LIST = m.Call(m.Name("list"), [m.Arg()])
+_KEEPING = (m.Arg, m.Assign, m.AnnAssign, m.DictElement, m.Element, m.NamedExpr, m.Return, m.Yield)
+_HANDED_ON = m.OneOf(*(kind(value=m.Name()) for kind in _KEEPING))
+"""Where a name is read, and what it stands for goes elsewhere."""
 
 
 @dataclass
@@ -35,12 +44,14 @@ class _Cursor:
 
     Attributes:
         of: the connection it was made of.
+        made: the call that makes it.
         dicts: whether its rows are dictionaries.
         pending: an `execute` that is not fetched from yet, and its statement.
         assigned: whether that statement is what assigns to the name.
     """
 
     of: cst.BaseExpression
+    made: cst.Call
     dicts: bool
     pending: tuple[cst.Call, cst.SimpleStatementLine] | None = None
     assigned: bool = False
@@ -53,6 +64,7 @@ class FunctionQueries(Transactions):
         super().__init__(queries, function)
         self.cursors: dict[str, _Cursor] = {}
         self._calls: list[cst.Call] = []
+        self._taken: set[cst.CSTNode] = set()
 
     def run(self) -> None:
         node = self.function.node
@@ -63,7 +75,27 @@ class FunctionQueries(Transactions):
         if not found:
             return
         self._suite(body_of(node.body), top=True)
+        self._refuse_handed_on(node.body)
         self.find_transactions()
+
+    def _refuse_handed_on(self, body: cst.CSTNode) -> None:
+        """A cursor in a name goes, so that nothing else may be done with it."""
+        for found in m.findall(body, _HANDED_ON) if self.cursors else ():
+            name = getattr(found, "value", None)
+            cursor = self._cursor_of(name) if name not in self._taken else None
+            if name is not None and cursor is not None and not self._is_rebound(body, name):
+                reason = "its cursor is not fetched from where it executes, but handed on"
+                self.q.refuse(cursor.made, f"SQL is left as it is: {reason}")
+
+    def _is_rebound(self, body: cst.CSTNode, name: cst.CSTNode) -> bool:
+        """Whether the name is given to something else, too, as in `rows = rows.fetchall()`."""
+        named = m.AssignTarget(m.MatchIfTrue(lambda target: target.deep_equals(name)))
+        return any(
+            isinstance(found, cst.Assign)
+            and not m.matches(found.value, m.Name("None"))
+            and self.q.is_sql(found.value) != "Connection"
+            for found in m.findall(body, m.Assign([named]))
+        )
 
     def _suite(self, statements: Sequence[cst.BaseStatement], top: bool = False) -> None:
         for index, statement in enumerate(statements):
@@ -79,7 +111,7 @@ class FunctionQueries(Transactions):
 
     def _compound(self, statement: cst.BaseStatement) -> None:
         if isinstance(statement, cst.For):
-            self._for(statement)
+            self._for(statement, statement.iter)
         if isinstance(statement, cst.If):
             self._expressions(statement.test)
         if not isinstance(statement, cst.With):
@@ -127,7 +159,7 @@ class FunctionQueries(Transactions):
         if method not in {"cursor", "execute"}:
             return False
         self._execute_pending(target.value)
-        cursor = self.cursors[target.value] = _Cursor(call.func.value, self._dicts(call))
+        cursor = self.cursors[target.value] = _Cursor(call.func.value, call, self._dicts(call))
         if method == "execute":
             cursor.pending = (call, line)
             cursor.assigned = True
@@ -155,7 +187,7 @@ class FunctionQueries(Transactions):
         name = item.asname.name if item.asname else None
         if call.func.attr.value != "cursor" or not isinstance(name, cst.Name):
             return False
-        self.cursors[name.value] = _Cursor(call.func.value, self._dicts(call))
+        self.cursors[name.value] = _Cursor(call.func.value, call, self._dicts(call))
         self.q.handled(call, item)
         self.plan(block, unwrapped, call)
         return True
@@ -196,23 +228,24 @@ class FunctionQueries(Transactions):
                 return True
         return False
 
-    def _cursor_of(self, node: cst.BaseExpression) -> _Cursor | None:
+    def _cursor_of(self, node: cst.CSTNode | None) -> _Cursor | None:
         return self.cursors.get(node.value) if isinstance(node, cst.Name) else None
 
-    def _for(self, loop: cst.For | cst.CompFor) -> None:
-        """`for row in cursor`, or in what `execute` returns."""
-        over = loop.iter
+    def _for(self, loop: cst.CSTNode, over: cst.BaseExpression) -> None:
+        """`for row in cursor`, or in what `execute` returns; so, too, `list(cursor)`."""
+        at = loop if m.matches(loop, _LIST) else over
         cursor = self._cursor_of(over)
         if cursor is not None and cursor.pending is not None:
             call, line = cursor.pending
             cursor.pending = None
             self.q.handled(loop, call)
-            self._convert(call, cursor.of, "fetch", cursor.dicts, at=over, line=line)
+            self._convert(call, cursor.of, "fetch", cursor.dicts, at=at, line=line)
+            self._taken.add(over)
         elif isinstance(over, cst.Call) and self.q.is_sql(over) == "Connection":
             assert isinstance(over.func, cst.Attribute)
             if over.func.attr.value == "execute":
-                self.q.handled(loop)
-                self._convert(over, over.func.value, "fetch", self._dicts(over))
+                self.q.handled(loop, over)
+                self._convert(over, over.func.value, "fetch", self._dicts(over), at=at)
 
     def _expressions(self, node: cst.CSTNode) -> None:
         """Fetching, anywhere in a statement."""
@@ -221,7 +254,10 @@ class FunctionQueries(Transactions):
         perhaps = {each for part in perhaps_met(node) for each in m.findall(part, m.CompFor())}
         for loop in m.findall(node, m.CompFor()):
             if isinstance(loop, cst.CompFor) and loop not in perhaps:
-                self._for(loop)
+                self._for(loop, loop.iter)
+        for made in m.findall(node, _TO_THE_END):
+            if isinstance(made, cst.Call) and made not in perhaps_called(node):
+                self._for(made, made.args[0].value)
         for found in m.findall(node, m.Subscript(value=m.Call()) | m.Call(func=m.Attribute())):
             call = found.value if isinstance(found, cst.Subscript) else found
             if not isinstance(call, cst.Call) or call in self._calls:

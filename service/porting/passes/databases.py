@@ -19,8 +19,8 @@ from service.porting.values import Routine, Values, routines
 
 from .awaiting import waited_for
 from .entries import NotPortable, entry
+from .names_passed_on import LISTING
 
-_PUBLIC = m.Assign(targets=[m.AssignTarget(m.Name("__all__"))], value=m.List() | m.Tuple())
 _ARGUMENTS = "asyncpg takes arguments of the column's own type: int(...), a date, not their text"
 
 
@@ -107,9 +107,9 @@ def _free_names(plan: Plan) -> None:
                 edits.freed.add(name)
         module.tree.visit(imports)
         for line in module.tree.body:
-            for listed in m.findall(line, _PUBLIC):
-                assert isinstance(listed, cst.Assign)
-                edits.change(listed.value, _without(imports.gone))
+            for listing in m.findall(line, LISTING):
+                for listed in m.findall(listing, m.List() | m.Tuple()):
+                    edits.change(listed, _without(imports.gone))
 
 
 def _variables(plan: Plan) -> dict[str, Kept]:
@@ -186,7 +186,7 @@ def _without(gone: Callable[[str], bool]) -> Callable[[cst.List | cst.Tuple], cs
             alone = isinstance(old, cst.Tuple) and len(left) == 1
             comma = cst.Comma() if alone else old.elements[-1].comma
             left[-1] = left[-1].with_changes(comma=comma)
-        return old.with_changes(elements=left)
+        return old.with_changes(elements=left) if left else type(old)([])
 
     return edit
 

@@ -74,7 +74,16 @@ def _set_too_late(
             continue
         given = {each for name in function.names for each in plan.program.fixtures.get(name, ())}
         if importing or given & making:
-            yield from _set(function.node)
+            in_time = _before_an_app(plan, function, making)
+            yield from (each for each in _set(function.node) if each[0] not in in_time)
+
+
+def _before_an_app(plan: Plan, function: Function, making: set[Function]) -> set[cst.CSTNode]:
+    """What a function does before it makes an app itself, which is in time for that one."""
+    steps = m.findall(function.node, m.Call() | m.AssignTarget())
+    sites = (plan.program.sites.get((step, "call")) for step in steps)
+    makes = [number for number, site in enumerate(sites) if site and site.functions & making]
+    return set(steps[: makes[-1]]) if makes else set()
 
 
 def _with_app(plan: Plan, homes: set[Module]) -> set[Module]:

@@ -13,7 +13,8 @@ from service.porting.plan import Plan, paths
 from service.porting.program import Module
 
 _ALL = m.Name("__all__")
-_LISTING = m.Assign([m.AssignTarget(_ALL)]) | m.AugAssign(_ALL) | m.AnnAssign(_ALL)
+LISTING = m.Assign([m.AssignTarget(_ALL)]) | m.AugAssign(_ALL) | m.AnnAssign(_ALL)
+"""What lists the names that `import *` takes."""
 
 
 def rename_names_passed_on(plan: Plan) -> None:
@@ -23,7 +24,7 @@ def rename_names_passed_on(plan: Plan) -> None:
         pass
     for module in plan.program.modules.values():
         renamed = _passed_on(plan, module) if "__all__" in module.source else {}
-        for listing in m.findall(module.tree, _LISTING) if renamed else ():
+        for listing in m.findall(module.tree, LISTING) if renamed else ():
             for string in m.findall(listing, m.SimpleString()):
                 name = text_of(string) or ""
                 if name in renamed:

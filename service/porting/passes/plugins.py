@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import libcst as cst
+import libcst.matchers as m
 
 from service.porting.libraries import EXTENSIONS
+from service.porting.nodes import text_of
 from service.porting.parametrized import parameters
 from service.porting.plan import Plan, paths
-from service.porting.program import Function
+from service.porting.program import Function, Module
 from service.porting.registration import FIXTURE, TEST
 from service.porting.values import NOTHING
+
+from .borrowing import named
 
 _FIXTURES = {
     *("accept_any", "accept_json", "accept_jsonp", "accept_mimetype"),
     *("client", "client_class", "live_server"),
 }
+_PLUGINS = m.Assign([m.AssignTarget(m.Name("pytest_plugins"))])
 PYTEST_FLASK = f"pytest-flask is for Flask; instead: {EXTENSIONS['pytest_flask']}"
 
 
@@ -42,5 +47,29 @@ def _asked_for(plan: Plan, function: Function) -> list[str]:
         for name in parameters(decorator.decorator, lambda node: NOTHING)
     }
     return [
-        name for name in function.names if name not in given and not plan.program.fixtures.get(name)
+        name
+        for name in function.names
+        if name not in given
+        and not plan.program.fixtures.get(name)
+        and not _comes_from_elsewhere(plan, function.module, name)
     ]
+
+
+def _comes_from_elsewhere(plan: Plan, module: Module, name: str) -> bool:
+    """Whether another library may have the fixture: it is imported, or a plugin is named."""
+    return any(
+        bool(paths(each.bindings.get(name, NOTHING))) or _names_plugins(plan, each)
+        for each in plan.program.modules.values()
+        if each is module or each.path.stem == "conftest"
+    )
+
+
+def _names_plugins(plan: Plan, module: Module) -> bool:
+    """Whether `pytest_plugins` has others than the project's modules, and pytest-flask."""
+    return any(
+        not any(named(plan.program, plugin)) and not plugin.startswith("pytest_flask")
+        for line in module.tree.body
+        for listing in m.findall(line, _PLUGINS)
+        for each in m.findall(listing, m.SimpleString())
+        if (plugin := text_of(each))
+    )
