@@ -74,6 +74,13 @@ class Report:
         """Say something of a place in a module."""
         self._found.setdefault(module, []).append((node, kind, reason))
 
+    def no_entry_is_written(self) -> None:
+        """Say of what entries were read, as notes, that these were written nowhere."""
+        for found in self._found.values():
+            for number, (node, kind, reason) in enumerate(found):
+                if kind is Kind.CONNECTION:
+                    found[number] = node, Kind.NOTE, f"no entry is written of this: {reason}"
+
     def tell_of_file(self, file: str, kind: Kind, reason: str, line: int = 0) -> None:
         """Say something of a file, or of a line of one that is no module."""
         self._lines.add(Line(file, line, kind.value, reason))

@@ -12,7 +12,6 @@ import libcst.matchers as m
 from service.porting.nodes import dotted, text_of
 from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.program import Function, Module
-from service.porting.report import Kind
 from service.porting.sites import Site
 from service.porting.values import NOTHING, ModuleValue, Type
 
@@ -53,13 +52,7 @@ def tell_of_entries_left(plan: Plan, begun: list[Site]) -> None:
     asked = _asked_later(plan)
     lacking = plan.entries.keys() - known if known is not None else set()
     _tell(plan, apps, {name: asked[name] for name in lacking})
-    for found in plan.report._found.values():
-        found[:] = [
-            (node, Kind.NOTE, f"no entry is written of this: {reason}")
-            if kind is Kind.CONNECTION
-            else (node, kind, reason)
-            for node, kind, reason in found
-        ]
+    plan.report.no_entry_is_written()
 
 
 def asks_for_connections(plan: Plan) -> bool:
