@@ -10,7 +10,7 @@ import libcst.matchers as m
 
 from . import drivers
 from .bound_methods import only_called
-from .idiom import POSTGRESQL, REDIS, Idiom, Kept, connect_sites, kept_of
+from .idiom import POSTGRESQL, REDIS, Idiom, Kept, connect_sites, kept_of, numbers_in
 from .mentions import mentions
 from .narrowing import opened_for
 from .nodes import dotted, text_of
@@ -86,6 +86,10 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
     """How it is opened, who gets it, and whether tests put something else in its place."""
     openers = (f.name for f, names in idiom.openers.items() if kept.name in names)
     patched = {kept.name, *kept.aliases, *openers}
+    for of in idiom.program.classes.values():
+        if any(kept.numbers & numbers_in(values) for values in of.bindings.values()):
+            at = Site(of.node, of.module, "attribute")
+            _refuse(kept, "a class keeps it, which may outlive the app context", at)
     for number, site in connect_sites(idiom):
         if number not in kept.numbers:
             continue
