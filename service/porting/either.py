@@ -13,13 +13,21 @@ from .registration import AFTER, RECEIVER
 from .sites import Site
 from .values import DATA, NOTHING, External, Getter, Instance, Object, Routine, Value
 
+_MOCKS = {
+    External(f"{library}.{name}()")
+    for library in ("mock", "unittest.mock")
+    for name in ("MagicMock", "Mock", "NonCallableMagicMock", "NonCallableMock")
+}
+
 
 def may_be_either(colours: Colours, site: Site) -> bool:
     """Whether only some of what this may be is awaited: by its name, or by what it is of."""
     node = site.node
+    read = node.func if isinstance(node, cst.Call) else node
+    if _is_of_a_mock(colours, site, read):
+        return True
     if site.paths.isdisjoint(AWAITABLE):
         return False
-    read = node.func if isinstance(node, cst.Call) else node
     if isinstance(node, cst.Call) and dotted(read) == "getattr":
         return site.either or text_of(node.args[1].value) is None
     base = colours.program.values.get(read, NOTHING) if isinstance(read, cst.Attribute) else NOTHING
@@ -27,6 +35,14 @@ def may_be_either(colours: Colours, site: Site) -> bool:
         base -= types.ANY_RESPONSE
     name = read.attr.value if isinstance(read, cst.Attribute) else ""
     return site.either or any(_is_plain(colours, value, name) for value in base)
+
+
+def _is_of_a_mock(colours: Colours, site: Site, read: cst.CSTNode) -> bool:
+    """Whether a test lets a mock stand in for the project's object whose method is awaited."""
+    if not isinstance(read, cst.Attribute) or site.where.module.is_test:
+        return False
+    base = colours.program.values.get(read, NOTHING)
+    return not _MOCKS.isdisjoint(base) and any(map(colours.is_async, site.functions))
 
 
 def _is_plain(colours: Colours, value: Value, name: str) -> bool:
