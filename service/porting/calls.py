@@ -224,6 +224,9 @@ class Calls(ViewObjects):
                     self.program.errors[site.node.args[0].value] = given[0]
         elif path == "builtins.setattr":
             self._setattr(site.node, arguments, env)
+        elif path == "pytest.MonkeyPatch.setitem" and isinstance(site.node, cst.Call):
+            for arg, values in zip(site.node.args[:1], given[2:], strict=False):
+                self._grow(site.node, arg.value, values, env)
         elif path in STANDING_IN:
             self.stand_in(site, path, arguments)
         elif path in CALLING:
