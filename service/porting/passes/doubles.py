@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import libcst as cst
 
 from service.porting.awaitables import AWAITABLE, RENAMED
+from service.porting.either import may_be_either
 from service.porting.nodes import text_of, wrapped
 from service.porting.plan import SENDING, TESTING, Plan, paths
 from service.porting.program import Function, Module
@@ -205,6 +206,7 @@ def _of_flask(plan: Plan, double: Double) -> set[str]:
         if not site.where.module.is_test and (not within or site.where.module in within)
         for path in site.paths & AWAITABLE
         if path.rpartition(".")[0] in kinds
+        and not may_be_either(plan.colours, site)
         and (plan.colours.needs(site) or _is_left(plan, path.rpartition(".")[2]))
     }
 
