@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.nodes import text_of
 from service.porting.plan import Plan
 from service.porting.program import Function, Module
 
 from .borrowing import imports_in, named
 from .entries import apps_made
-from .settings_of_tests import entries_of, texts_of
+from .settings_of_tests import entries_of, keys_given, keys_read
 
 _TEXT = m.SimpleString()
 _ENVIRON = m.Name("environ") | m.Attribute(attr=m.Name("environ"))
@@ -31,7 +30,7 @@ _GIVEN_TO = m.Call(_ELSEWHERE, [_OF_ENVIRON, m.AtLeastN(n=1)])
 
 def tell_of_environments(plan: Plan) -> None:
     """Report where tests set what an entry of CONNECTIONS was read from."""
-    read = {key: name for name, entry in entries_of(plan) for key in _read(entry)}
+    read = {key: name for name, entry in entries_of(plan) for key in keys_read(entry, _READ)}
     tests = [each for each in plan.program.modules.values() if each.is_test]
     setting = [each for each in tests if any(key in each.source for key in read)]
     if not any("environ" in each.source or "env(" in each.source for each in setting):
@@ -44,16 +43,6 @@ def tell_of_environments(plan: Plan) -> None:
             if key in read:
                 reason = f'CONNECTIONS["{read[key]}"] has read {key} before: set it before'
                 plan.hand(module, node, f"{reason} the app is made")
-
-
-def _read(entry: cst.CSTNode) -> set[str]:
-    """The variables that an expression reads."""
-    return {
-        key
-        for read in m.findall(entry, _READ)
-        for each in m.findall(read, _TEXT)[:1]
-        if (key := text_of(each))
-    }
 
 
 def _set_too_late(
@@ -123,9 +112,7 @@ def _making(plan: Plan, factories: set[Function]) -> set[Function]:
 def _set(within: cst.CSTNode) -> Iterator[tuple[cst.CSTNode, str]]:
     """Where environment variables are set, and which."""
     for node in m.findall(within, m.AssignTarget(_ITEM)):
-        yield from ((node, key) for key in _read(node))
+        yield from ((node, key) for key in keys_read(node, _READ))
     for node in m.findall(within, _SETENV | _UPDATE | _GIVEN_TO):
         for arg in cst.ensure_type(node, cst.Call).args:
-            keys = {arg.keyword.value} if arg.keyword is not None else set()
-            keys |= {text for each in texts_of(arg.value) if (text := text_of(each))}
-            yield from ((node, key) for key in sorted(keys))
+            yield from ((node, key) for key in sorted(keys_given(arg)))

@@ -35,7 +35,7 @@ _CONNECTED = m.Assign(
 
 def tell_of_settings_of_tests(plan: Plan) -> None:
     """Report where tests set what an entry of CONNECTIONS was read from."""
-    read = {key: name for name, entry in entries_of(plan) for key in _keys(entry)}
+    read = {key: name for name, entry in entries_of(plan) for key in keys_read(entry, _READ)}
     making = {site.where.module for site in apps_made(plan)}
     for module in plan.program.modules.values():
         if read and module.is_test and module not in making:
@@ -62,11 +62,11 @@ def entries_of(plan: Plan) -> Iterator[tuple[str, cst.CSTNode]]:
                     yield text_of(element.key) or "", element.value
 
 
-def _keys(node: cst.CSTNode) -> set[str]:
-    """The settings of the app that an expression reads."""
+def keys_read(node: cst.CSTNode, reading: m.BaseMatcherNode) -> set[str]:
+    """The names, as texts, of what an expression reads so."""
     return {
         key
-        for read in m.findall(node, _READ)
+        for read in m.findall(node, reading)
         for each in m.findall(read, _TEXT)[:1]
         if (key := text_of(each))
     }
@@ -75,18 +75,20 @@ def _keys(node: cst.CSTNode) -> set[str]:
 def _set(module: Module) -> Iterator[tuple[cst.CSTNode, str]]:
     """Where a module sets something in the configuration of an app, and what."""
     for node in m.findall(module.tree, m.AssignTarget(_ITEM)):
-        yield from ((node, key) for key in _keys(node))
+        yield from ((node, key) for key in keys_read(node, _READ))
     for node in m.findall(module.tree, _GIVEN_TO):
         for arg in cst.ensure_type(node, cst.Call).args:
-            keys = {arg.keyword.value} if arg.keyword is not None else set()
-            keys |= {text for each in texts_of(arg.value) if (text := text_of(each))}
+            keys = keys_given(arg)
             for value in module.bindings.get(dotted(arg.value), frozenset()):
                 keys |= set(value.of.bindings) if isinstance(value, Type) else set()
             yield from ((node, key) for key in sorted(keys))
 
 
-def texts_of(node: cst.BaseExpression) -> list[cst.BaseExpression]:
-    """A text that is given, or the keys of a dictionary."""
-    if isinstance(node, cst.Dict):
-        return [each.key for each in node.elements if isinstance(each, cst.DictElement)]
-    return [node]
+def keys_given(arg: cst.Arg) -> set[str]:
+    """The names that an argument sets: its own, a text, the keys of a dictionary."""
+    given = [arg.value]
+    if isinstance(arg.value, cst.Dict):
+        pairs = (each for each in arg.value.elements if isinstance(each, cst.DictElement))
+        given = [pair.key for pair in pairs]
+    named = {arg.keyword.value} if arg.keyword is not None else set()
+    return named | {text for each in given if (text := text_of(each))}
