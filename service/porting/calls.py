@@ -7,7 +7,7 @@ import libcst as cst
 from . import drivers
 from . import flask_types as types
 from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by, passed_through
-from .doubles import CALLING, STANDING_IN, Arguments
+from .doubles import CALLING, STANDING_IN
 from .environment import Environment
 from .libraries import applied
 from .narrowing import decorated_at_once, is_parameter, opened_for, passes_on, stands_for_a_view
@@ -22,6 +22,7 @@ from .sites import Site
 from .templates import RENDERING_FILES, RENDERING_TEXTS
 from .values import (
     NOTHING,
+    Arguments,
     External,
     Generated,
     Getter,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .doubles import Arguments
 from .values import (
     DATA,
     NOTHING,
+    Arguments,
     External,
     Instance,
     Object,

@@ -12,6 +12,7 @@ from .evaluation import Expressions
 from .sites import Double, Site
 from .values import (
     NOTHING,
+    Arguments,
     External,
     Instance,
     ModuleValue,
@@ -44,8 +45,6 @@ CALLING = {
     "unittest.TestCase.assertWarnsRegex": 2,
 }
 """Calls that call an argument: which one."""
-
-Arguments = list[tuple[str, Values]]
 
 
 class Doubles(Expressions):

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from .doubles import Arguments
 from .program import Function, Program
 from .signals import Signals
 from .sites import Site
-from .values import NOTHING, OTHERS, Instance, Many, Object, Row, Values, items, one, routines
+from .values import (
+    NOTHING,
+    OTHERS,
+    Arguments,
+    Instance,
+    Many,
+    Object,
+    Row,
+    Values,
+    items,
+    one,
+    routines,
+)
 
 _CLASSES = {"DefaultJSONProvider", "JSONEncoder", "JSONProvider"}
 _ENCODING = {

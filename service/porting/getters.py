@@ -8,7 +8,7 @@ import libcst as cst
 
 from . import drivers
 from .awaitables import AWAITABLE
-from .doubles import Arguments, Doubles
+from .doubles import Doubles
 from .environment import Environment
 from .libraries import CALLING_ANYTHING
 from .program import Program
@@ -17,6 +17,7 @@ from .sites import Site
 from .values import (
     DATA,
     NOTHING,
+    Arguments,
     External,
     Getter,
     Routine,

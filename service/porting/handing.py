@@ -9,7 +9,6 @@ import libcst as cst
 
 from . import flask_types as types
 from .awaitables import AWAITABLE
-from .doubles import Arguments
 from .encoders import Encoders
 from .environment import Environment
 from .generated import pin_beside_others, taken_by
@@ -35,6 +34,7 @@ from .registration import (
 from .sites import Site
 from .values import (
     NOTHING,
+    Arguments,
     External,
     Generated,
     Getter,

@@ -17,6 +17,7 @@ from .template_uses import ANYHOW, Use
 from .templates import RENDERING_FILES, RENDERING_TEXTS
 from .values import (
     NOTHING,
+    Arguments,
     Instance,
     Many,
     Object,
@@ -29,8 +30,6 @@ from .values import (
     one,
     routines,
 )
-
-Arguments = list[tuple[str, Values]]
 
 IMPLICIT = "implicit"
 """The role of a site where nothing is called in words."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import libcst as cst
 import libcst.matchers as m
 
-from .doubles import Arguments
 from .environment import Environment
 from .nodes import text_of
 from .program import Function, Scope
 from .registration import VIEW
-from .values import DATA, Routine, Values
+from .values import DATA, Arguments, Routine, Values
 
 
 def opened_for(function: Function, name: str) -> set[str]:

@@ -12,11 +12,9 @@ from .handing import Handing
 from .nodes import text_of
 from .program import Class, Program
 from .sites import Site
-from .values import NOTHING, Object, Type, Values, items, many, one, routines
+from .values import NOTHING, Arguments, Object, Type, Values, items, many, one, routines
 
 NAMED_TUPLE = "typing.NamedTuple"
-
-Arguments = list[tuple[str, Values]]
 
 
 class Records(Handing):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from .doubles import Arguments, Doubles
+from .doubles import Doubles
 from .program import Function, Program
 from .sites import Site
-from .values import NOTHING, External, Instance, Text, Values, one
+from .values import NOTHING, Arguments, External, Instance, Text, Values, one
 
 _LIBRARY = "blinker."
 _MAKING = {"blinker.Namespace.signal", "blinker.signal"}

@@ -135,6 +135,8 @@ Value = (
     | Text
 )
 Values = frozenset[Value]
+Arguments = list[tuple[str, Values]]
+"""What a call passes: how, or by which name, and what that may be."""
 
 NOTHING: Values = frozenset()
 
