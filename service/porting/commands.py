@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from .program import Function, Program
+from .reach import with_callers
 from .registration import APP_COMMAND, COMMAND
 from .sites import Site
 from .values import External
@@ -56,17 +57,15 @@ def invoking_commands(program: Program) -> set[Function]:
 
 def calling_commands(program: Program) -> set[Function]:
     """The functions that call a command, or one that does: none may on an event loop."""
-    found: set[Function] = set()
-    grown = True
-    while grown:
-        size = len(found)
-        for site in program.sites.values():
-            where = site.where
-            if isinstance(where, Function) and COMMAND not in where.roles:
-                calls = site.role == "call" and not found.isdisjoint(site.functions)
-                found |= {where} if calls or calls_commands(site) else set()
-        grown = len(found) > size
-    return found
+    sites = [
+        site
+        for site in program.sites.values()
+        if isinstance(site.where, Function) and COMMAND not in site.where.roles
+    ]
+    calling = {
+        site.where for site in sites if isinstance(site.where, Function) and calls_commands(site)
+    }
+    return with_callers(calling, (site for site in sites if site.role == "call"))
 
 
 def has_context(function: Function) -> bool:

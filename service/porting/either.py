@@ -9,6 +9,7 @@ from .awaitables import AWAITABLE
 from .colouring import Colours
 from .nodes import dotted, text_of
 from .program import Function, Module
+from .reach import with_callers
 from .registration import AFTER, RECEIVER
 from .sites import Site
 from .values import DATA, NOTHING, External, Getter, Instance, Object, Routine, Value
@@ -77,16 +78,11 @@ def may_meet_either(colours: Colours) -> set[Function]:
 
     A test may call them with something in the place of a request, outside of any context.
     """
-    found = {
+    sites = colours.program.sites.values()
+    meeting = {
         site.where
-        for site in colours.program.sites.values()
+        for site in sites
         if isinstance(site.where, Function) and not site.where.module.is_test
         if may_be_either(colours, site)
     }
-    size = 0
-    while size < len(found):
-        size = len(found)
-        for site in colours.program.sites.values():
-            if isinstance(site.where, Function) and not site.functions.isdisjoint(found):
-                found.add(site.where)
-    return found
+    return with_callers(meeting, sites)

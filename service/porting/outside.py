@@ -5,6 +5,7 @@ from __future__ import annotations
 from .awaitables import AWAITABLE
 from .commands import has_context
 from .program import Function, Program
+from .reach import closure
 from .registration import COMMAND
 from .sites import Site
 
@@ -22,13 +23,9 @@ def reached_outside(program: Program) -> set[Function]:
     for site in program.sites.values():
         if site.block is None:
             calls.setdefault(site.where, set()).update(site.functions)
-    found: set[Function] = set()
-    queue = [where for where in calls if not isinstance(where, Function) or _begins(where)]
-    while queue:
-        new = calls.get(queue.pop(), set()) - found
-        found |= new
-        queue += new
-    return found
+    begin = (where for where in calls if not isinstance(where, Function) or _begins(where))
+    called = {function for where in begin for function in calls[where]}
+    return closure(called, lambda function: calls.get(function, ()))
 
 
 def _begins(function: Function) -> bool:

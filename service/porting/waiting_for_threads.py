@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from .libraries import may_wait_elsewhere
 from .program import Function, Program
+from .reach import with_callers
 from .sites import Site
 
 
 def waiting_in_tests(program: Program) -> set[Function]:
     """Those that wait for other threads, or call one that does."""
-    sites = [site for site in program.sites.values() if site.where.module.is_test]
-    found: set[Function] = set()
-    grown = True
-    while grown:
-        size = len(found)
-        for site in sites:
-            calls = site.role == "call" and not found.isdisjoint(site.functions)
-            if isinstance(site.where, Function) and (calls or waits_elsewhere(site)):
-                found.add(site.where)
-        grown = len(found) > size
-    return found
+    calls = [
+        site for site in program.sites.values() if site.role == "call" and site.where.module.is_test
+    ]
+    waiting = {
+        site.where for site in calls if isinstance(site.where, Function) and waits_elsewhere(site)
+    }
+    return with_callers(waiting, calls)
 
 
 def waits_elsewhere(site: Site) -> bool:

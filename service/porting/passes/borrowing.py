@@ -11,6 +11,7 @@ import libcst.matchers as m
 from service.porting.nodes import dotted
 from service.porting.plan import Plan
 from service.porting.program import Function, Module, Program
+from service.porting.reach import closure
 
 
 def borrow(plan: Plan, word: str, of: Module, maker: Function | Module) -> bool:
@@ -107,15 +108,14 @@ def _unaliased(names: Sequence[cst.ImportAlias]) -> set[str]:
 
 def _loaded(program: Program, names: set[str], home: Module) -> set[Module]:
     """The modules of the project that are loaded if `home` imports these."""
-    found: set[Module] = set()
-    queue = [module for name in names for module in named(program, name, home)]
-    while queue:
-        module = queue.pop()
-        if module not in found:
-            found.add(module)
-            for imported in imports_in(module, module.tree):
-                queue += named(program, imported, home)
-    return found
+    return closure(
+        (module for name in names for module in named(program, name, home)),
+        lambda module: (
+            found
+            for imported in imports_in(module, module.tree)
+            for found in named(program, imported, home)
+        ),
+    )
 
 
 def named(program: Program, name: str, home: Module | None = None) -> Iterator[Module]:

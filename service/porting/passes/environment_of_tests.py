@@ -9,6 +9,7 @@ import libcst.matchers as m
 
 from service.porting.plan import Plan
 from service.porting.program import Function, Module
+from service.porting.reach import callers_at, closure
 
 from .borrowing import imports_in, named
 from .entries import apps_made
@@ -81,10 +82,7 @@ def _with_app(plan: Plan, homes: set[Module]) -> set[Module]:
         module: {found for line in module.tree.body for found in _imported(plan, module, line)}
         for module in (plan.program.modules.values() if homes else ())
     }
-    found = set(homes)
-    while grown := {each for each in imports if imports[each] & found} - found:
-        found |= grown
-    return found
+    return closure(homes, lambda home: (each for each in imports if home in imports[each]))
 
 
 def _imported(plan: Plan, module: Module, line: cst.CSTNode) -> set[Module]:
@@ -97,16 +95,12 @@ def _imported(plan: Plan, module: Module, line: cst.CSTNode) -> set[Module]:
 
 def _making(plan: Plan, factories: set[Function]) -> set[Function]:
     """The functions, fixtures among them, that come to make an app."""
-    found = set(factories)
-    size = -1
-    while size != (size := len(found)):
-        for site in plan.program.sites.values() if found else ():
-            if site.functions & found and isinstance(site.where, Function):
-                found.add(site.where)
-        for each in plan.functions():
-            if any(found & {*plan.program.fixtures.get(name, ())} for name in each.names):
-                found.add(each)
-    return found
+    using = callers_at(plan.program.sites.values())
+    for each in plan.functions():
+        for name in each.names:
+            for fixture in plan.program.fixtures.get(name, ()):
+                using[fixture].add(each)
+    return closure(factories, lambda function: using.get(function, ()))
 
 
 def _set(within: cst.CSTNode) -> Iterator[tuple[cst.CSTNode, str]]:

@@ -11,6 +11,7 @@ import libcst.matchers as m
 from service.porting.nodes import dotted
 from service.porting.plan import Plan
 from service.porting.program import Class, Function, Module
+from service.porting.reach import closure
 from service.porting.registration import VIEW
 from service.porting.values import NOTHING, ModuleValue, Type
 
@@ -58,12 +59,8 @@ class _Blueprints:
 
     def behind(self, hooks: set[Registered], views: set[Function]) -> set[Function]:
         """The views of the blueprints that these hooks are of, and of those within them."""
-        hooked = {name for each in hooks for name in self._names(*each)}
-        queue = [*hooked]
-        while queue:
-            new = self._within[queue.pop()] - hooked
-            hooked |= new
-            queue += new
+        direct = {name for each in hooks for name in self._names(*each)}
+        hooked = closure(direct, lambda name: self._within[name])
         found = set()
         for view in views:
             names = {name for each in self._registered(view) for name in self._names(*each)}

@@ -7,6 +7,7 @@ import libcst.matchers as m
 
 from service.porting.plan import Plan, paths
 from service.porting.program import Function
+from service.porting.reach import with_called
 from service.porting.sites import Site
 from service.porting.values import NOTHING, Instance, routines
 
@@ -50,10 +51,4 @@ def _started_by_threads(plan: Plan) -> set[Function]:
     for site in plan.sites("call"):
         if any(path.startswith(_STARTING) for path in site.paths):
             found |= site.escaping
-    size = 0
-    while size < len(found):
-        size = len(found)
-        for site in plan.sites("call"):
-            if site.where in found:
-                found |= site.functions
-    return found
+    return with_called(found, plan.sites("call"))

@@ -10,6 +10,7 @@ import libcst.matchers as m
 from service.porting.nodes import dotted, text_of
 from service.porting.plan import Plan, paths
 from service.porting.program import Function
+from service.porting.reach import closure
 from service.porting.registration import TEMPLATE
 from service.porting.values import Instance
 
@@ -53,14 +54,14 @@ def _called_by_streamed_templates(plan: Plan) -> set[Function]:
 
 def _reached(plan: Plan, stream: Function) -> set[Function]:
     """The functions that run with a stream."""
-    found: set[Function] = set()
-    queue = {stream}
-    while queue:
-        function = queue.pop()
-        found.add(function)
-        for site in plan.colours.sites(function):
-            queue |= site.functions - found - plan.idiom.removed
-    return found
+    return closure(
+        [stream],
+        lambda function: (
+            called
+            for site in plan.colours.sites(function)
+            for called in site.functions - plan.idiom.removed
+        ),
+    )
 
 
 def _of_g(plan: Plan, function: Function) -> Iterator[cst.Attribute]:
