@@ -12,6 +12,7 @@ from inspect import isawaitable, iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar
 
 from click import Context, get_current_context
+from click.globals import pop_context, push_context
 from quart import Request, Response, current_app, has_app_context, has_request_context
 from quart.cli import ScriptInfo
 from quart.globals import _cv_request
@@ -225,8 +226,11 @@ def ensure_async(function: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
 def _within(command: Context, function: Callable[P, T]) -> Callable[P, T]:
     @wraps(function)
     def within(*args: P.args, **kwargs: P.kwargs) -> T:
-        with command.scope(cleanup=False):
+        push_context(command)  # `with command:` counts who is in it, which threads must not share
+        try:
             return function(*args, **kwargs)
+        finally:
+            pop_context()
 
     return within
 

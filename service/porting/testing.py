@@ -8,7 +8,7 @@ The responses are Quart's.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar, Token
 from importlib.metadata import version
@@ -252,7 +252,12 @@ def generator_function(double: Callable[..., Any]) -> Callable[..., AsyncIterato
     """An asynchronous generator function that gives what a test's double of one does."""
 
     async def called(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        for each in double(*args, **kwargs):
-            yield each
+        result = double(*args, **kwargs)
+        if isinstance(result, AsyncIterable):
+            async for each in result:
+                yield each
+        else:
+            for each in result:
+                yield each
 
     return called

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from unittest.mock import Mock
 
 import click
 import pytest
@@ -145,6 +146,22 @@ async def test_a_plain_function_has_the_context_of_the_command_that_calls_it() -
         assert not closed
 
 
+async def test_threads_that_one_command_starts_at_once_have_its_context_and_end_nothing() -> None:
+    together = threading.Barrier(2)
+
+    def name() -> str | None:
+        together.wait(10)
+        return click.get_current_context().info_name
+
+    with click.Context(click.Command("show"), info_name="show") as command:
+        closed: list[str] = []
+        command.call_on_close(lambda: closed.append("command"))
+        found = [*await asyncio.gather(ensure_async(name)(), ensure_async(name)())]
+        assert found == ["show", "show"]
+        assert click.get_current_context() is command
+        assert not closed
+
+
 async def test_a_coroutine_function_has_what_is_there_or_comes() -> None:
     assert await await_if_awaitable(1) == 1
     assert await await_if_awaitable(asyncio.sleep(0, 2)) == 2
@@ -178,8 +195,19 @@ async def test_a_double_of_a_coroutine_function_is_awaited_whatever_it_is() -> N
     assert await coroutine_function(asynchronous)(number=1) == 2
 
 
-async def test_a_double_of_an_asynchronous_generator_is_gone_through() -> None:
-    assert [each async for each in generator_function(lambda text: iter(text))("ab")] == ["a", "b"]
+async def test_a_double_of_an_asynchronous_generator_is_gone_through_whatever_it_is() -> None:
+    async def asynchronous(text: str) -> AsyncIterator[str]:
+        for each in text:
+            yield each
+
+    for double in (iter, asynchronous):
+        assert [each async for each in generator_function(double)("ab")] == ["a", "b"]
+
+
+async def test_a_double_of_an_asynchronous_generator_raises_where_it_is_gone_through() -> None:
+    made = generator_function(Mock(side_effect=KeyError("gone")))("ab")
+    with pytest.raises(KeyError, match="gone"):
+        await anext(made)
 
 
 async def test_a_plain_function_waits_for_a_coroutine_function() -> None:

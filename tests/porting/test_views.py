@@ -41,6 +41,18 @@ async def test_init_may_wait_for_the_body(app: Quart) -> None:
     assert (await PortedClient(app).get("/3")).status_code == 405
 
 
+async def test_init_may_end_the_request(app: Quart) -> None:
+    class Refusing(PortedView):
+        def __init__(self) -> None:
+            quart.abort(409)
+
+        def dispatch_request(self, **kwargs: Any) -> Any:
+            raise AssertionError
+
+    app.add_url_rule("/", view_func=Refusing.as_view("refusing"))
+    assert (await PortedClient(app).get("/")).status_code == 409
+
+
 async def test_the_object_is_made_where_plain_functions_run(app: Quart) -> None:
     threads = []
 
