@@ -9,7 +9,7 @@ from service.porting.plan import Plan
 from service.porting.values import External, Instance, Value, Values
 
 _OF_RESPONSES = {"get_data", "get_json"}
-"""Methods that nothing but requests and responses has."""
+"""Methods that nothing but requests and responses has, and mocks of them."""
 _OF_OTHERS, _BESIDE = {"data", "json"}, {"status_code"} | _OF_RESPONSES
 """Attributes that others have, too; and what tells a response when it is read of the same."""
 _HOLDING = {"asyncio", "collections", "concurrent", "copy", "operator", "queue", "types"}
