@@ -63,6 +63,7 @@ _WSGI_SERVERS = (
     *("bjoern.", "cheroot.", "eventlet.wsgi", "gevent.pywsgi", "pytest_localserver.", "waitress."),
     *("werkzeug.serving.", "wsgiref."),
 )
+_STARTING_THREADS = ("_thread.", "concurrent.futures.ThreadPoolExecutor.", "threading.Timer")
 _ASKING = {"builtins.isinstance", "builtins.print", "builtins.repr", "builtins.type"}
 
 
@@ -89,6 +90,8 @@ class Handing(Encoders, Getters):
             return
         arguments = self.with_asked(site, arguments)
         self._hand_over(site, arguments)
+        if path.startswith(_STARTING_THREADS):
+            self.program.threads[site.node] = NOTHING.union(*(values for _, values in arguments))
         for _, values in arguments:
             if path.startswith(_WSGI_SERVERS) and any(map(_is_app, values)):
                 site.paths.add(f"{types.APP}.__call__")

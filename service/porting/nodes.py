@@ -176,6 +176,11 @@ def source_of(node: cst.CSTNode) -> str:
     return " ".join(cst.Module([]).code_for_node(node).split())
 
 
+def keywords(node: cst.Call) -> dict[str, cst.BaseExpression]:
+    """What a call is given by keyword."""
+    return {arg.keyword.value: arg.value for arg in node.args if arg.keyword is not None}
+
+
 def with_keyword(node: cst.Call, name: str, value: cst.BaseExpression) -> cst.Call:
     """The call with one more argument, laid out as the last one was."""
     tight = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))

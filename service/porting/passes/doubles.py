@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import libcst as cst
 
 from service.porting.awaitables import AWAITABLE, RENAMED
 from service.porting.either import may_be_either
-from service.porting.nodes import text_of, wrapped
+from service.porting.nodes import keywords, text_of, wrapped
 from service.porting.plan import SENDING, TESTING, Plan, paths
 from service.porting.program import Function, Module
 from service.porting.registration import COMMAND
@@ -26,9 +27,10 @@ from service.porting.values import (
 )
 
 from .imports import MOVED
-from .mocks import wait_for, wait_for_methods
+from .mocks import read_of, wait_for, wait_for_methods
 
-_MADE_TO_MEASURE = {"autospec", "new_callable", "spec", "spec_set", "wraps"}
+_SPECIFIED = ("spec", "spec_set")
+_MADE_TO_MEASURE = {"autospec", "new_callable", "wraps", *_SPECIFIED}
 _ADVICE = "let the double have coroutine functions, or autospec=True"
 _GENERATOR = "what this replaces is an asynchronous generator now"
 _NO_APP = "Connections, which gets the app now, takes no mock: replace Connections, too"
@@ -172,10 +174,6 @@ def _within(function: str) -> Callable[[cst.BaseExpression], cst.BaseExpression]
 def _not_awaited(plan: Plan, double: Double) -> set[str]:
     """The methods that are awaited of an object now, and that its double has as plain ones."""
     made_up = double.node if double.node is not None else double.site.node
-    if isinstance(made_up, cst.Call) and _MADE_TO_MEASURE & {
-        arg.keyword.value for arg in made_up.args if arg.keyword is not None
-    }:
-        return set()
     if isinstance(made_up, cst.Name) and made_up.value == "None":
         return set()
     own = {
@@ -192,7 +190,24 @@ def _not_awaited(plan: Plan, double: Double) -> set[str]:
         for name, method in _methods(value)
         if _became_async(plan, method) or (method.was_async and _is_left(plan, name))
     }
-    return (of_project | _of_flask(plan, double)) - own
+    found = (of_project | _of_flask(plan, double)) - own
+    return _beyond_measure(plan, double, made_up, found)
+
+
+def _beyond_measure(plan: Plan, double: Double, made_up: cst.CSTNode, names: set[str]) -> set[str]:
+    """Those of the names that a mock has as plain ones, though it may be made to measure.
+
+    By a class, it has coroutine functions; but attributes, and what it is given, stay as they are.
+    """
+    given = keywords(made_up) if isinstance(made_up, cst.Call) else {}
+    listed = [each for each in map(given.get, _SPECIFIED) if isinstance(each, cst.List | cst.Tuple)]
+    if listed:
+        return names & {text_of(each.value) for of in listed for each in of.elements}
+    if _MADE_TO_MEASURE.isdisjoint(given):
+        return names
+    source = double.site.where.module.source
+    set_up = {name for name in read_of(plan, names) if re.search(rf"\b{name}\b", source)}
+    return set_up | (names & given.keys())
 
 
 def _of_flask(plan: Plan, double: Double) -> set[str]:

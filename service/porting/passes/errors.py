@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import libcst as cst
 import libcst.matchers as m
@@ -21,6 +21,7 @@ from service.porting.values import NOTHING, routines
 
 from .databases import attempts
 from .errors_left import no_longer_asked
+from .errors_met import only_of_what_stays, opened_in_attempts
 
 _UNAVAILABLE = "ConnectionsError"
 _OF_CONNECTING = (
@@ -50,8 +51,9 @@ _ONE_FOR_ALL = "a connection that cannot be had is a ConnectionsError here: a 50
 def rewrite_errors(plan: Plan) -> None:
     """Make out the edits for what handles errors of a driver that is no longer asked."""
     kinds = {kept.kind for kept in plan.idiom.kept.values() if not kept.refusal}
-    opened = _opened_in_attempts(plan) if kinds else {}
+    opened = opened_in_attempts(plan) if kinds else {}
     drivers = _Drivers.of(plan)
+    stay = only_of_what_stays(plan) if drivers.shared else set()
     of_openers = {handler for _, handler in attempts(plan)}
     for handler, (where, _) in plan.program.handlers.items():
         assert isinstance(handler, cst.ExceptHandler | cst.ExceptStarHandler)
@@ -60,7 +62,8 @@ def rewrite_errors(plan: Plan) -> None:
             if handler.name is not None and m.findall(handler.body, _STATE | _OTHERS):
                 plan.hand(where, handler, _NO_STATE)
             continue
-        caught = _caught(plan, where, handler.type, drivers)
+        shared = drivers.shared if handler not in stay else set()
+        caught = _caught(plan, where, handler.type, replace(drivers, shared=shared))
         if _of_connecting(plan, handler.type, opened.get(handler, set())):
             caught.unavailable = True
             caught.beside.append(plan.edits(where.module).need(RUNTIME, _UNAVAILABLE))
@@ -123,39 +126,6 @@ def _is_of_connecting_alone(plan: Plan, caught: cst.BaseExpression) -> bool:
     """Whether it is for connections that cannot be had, and nothing else: of a port before this."""
     found = [paths(plan.program.errors.get(part, NOTHING)) for part in parts_of(caught)]
     return found == [{f"{RUNTIME}.{_UNAVAILABLE}"}]
-
-
-def _opened_in_attempts(plan: Plan) -> Mapping[cst.CSTNode, set[str]]:
-    """The kinds of the connections that may be opened within what a handler is for."""
-    opened = _opened(plan)
-    found: dict[cst.CSTNode, set[str]] = defaultdict(set)
-    for module in {where.module for where, _ in plan.program.handlers.values()}:
-        for attempt in m.findall(module.tree, m.Try() | m.TryStar()):
-            assert isinstance(attempt, cst.Try | cst.TryStar)
-            within = m.findall(attempt.body, m.Call() | m.Name() | m.Attribute() | m.WithItem())
-            kinds = {kind for node in within for kind in opened.get(node, ())}
-            found.update((handler, kinds) for handler in attempt.handlers)
-    return found
-
-
-def _opened(plan: Plan) -> Mapping[cst.CSTNode, set[str]]:
-    """The kinds of the connections that a place may come to open, itself or by what it calls."""
-    idiom = plan.idiom
-    found: dict[cst.CSTNode, set[str]] = defaultdict(set)
-    within: dict[Scope, set[str]] = defaultdict(set)
-    asked = [(node, site.where, name) for node, (site, name) in idiom.opener_calls.items()]
-    asked += [(node, read.where, read.name) for node, read in idiom.reads.items()]
-    for node, where, name in asked:
-        if where not in idiom.removed:
-            found[node].add(idiom.kept[name].kind)
-            within[where].add(idiom.kept[name].kind)
-    size = -1
-    while size != (size := sum(map(len, within.values()))):
-        for site in plan.program.sites.values():
-            for function in site.functions & within.keys():
-                within[site.where] |= within[function]
-                found[site.node] |= within[function]
-    return found
 
 
 def _or(name: str) -> Callable[[cst.BaseExpression], cst.BaseExpression]:

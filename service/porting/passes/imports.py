@@ -55,27 +55,29 @@ class _Imports:
         self.module = module
         self.edits = edits
         self.ours = ours
+        self.imported: set[cst.CSTNode] = set()
 
     def rewrite(self, node: cst.CSTNode) -> None:
         """Make out the edits for a node, if it has to do with imports."""
+        if isinstance(node, cst.Import | cst.ImportFrom):
+            self.imported.update(below(node))
         if isinstance(node, cst.Import):
             self._import(node)
         elif isinstance(node, cst.ImportFrom):
             self._import_from(node)
         elif isinstance(node, cst.Call):
             self._call(node)
-        elif isinstance(node, cst.Attribute):
+        elif isinstance(node, cst.Attribute) and node not in self.imported:
             self._attribute(node)
 
     def _import(self, node: cst.Import) -> None:
         for alias in node.names:
             name = dotted(alias.name)
             self._tell_extension(node, name)
-            if _is_of_flask(name):
-                new = _quart(name)
-                if _module(new) is None:
-                    self.plan.hand(self.module, node, f"Quart has no module {new}")
-                    continue
+            new = _quart(name) if _is_of_flask(name) else name
+            if new.startswith("quart.") and _module(new) is None:
+                self.plan.hand(self.module, node, f"Quart has no module {new}")
+            elif new != name:
                 self.edits.change(alias.name, _to(as_dotted(new)))
                 if alias.asname is None:
                     self.edits.renamed["flask"] = "quart"

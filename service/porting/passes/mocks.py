@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.nodes import text_of, with_keyword, wrapped
+from service.porting.nodes import keywords, text_of, with_keyword, wrapped
 from service.porting.plan import TESTING, Plan
 from service.porting.program import Function, Module
 from service.porting.sites import Double
@@ -40,9 +40,9 @@ def wait_for_methods(plan: Plan, double: Double, names: Iterable[str]) -> bool:
         return False
     if double.node is not None and not _is_plain_mock(plan, made):
         return False
-    given = {arg.keyword.value: arg.value for arg in made.args if arg.keyword is not None}
+    given = keywords(made)
     spread = [arg.value for arg in made.args if arg.star == "**"]
-    if not all(_has_none(each, names) for each in spread) or _are_read(plan, names):
+    if not all(_has_none(each, names) for each in spread) or read_of(plan, names):
         return False
     if _is_shared(plan, made):
         return False
@@ -89,11 +89,12 @@ def _has_none(spread: cst.BaseExpression, names: Iterable[str]) -> bool:
     return len(keys) == len(spread.elements) and set(keys).isdisjoint({None, *names})
 
 
-def _are_read(plan: Plan, names: Iterable[str]) -> bool:
-    """Whether one of them is an attribute of Flask's that is awaited, and not called."""
-    return any(
-        path.rpartition(".")[2] in names
+def read_of(plan: Plan, names: Iterable[str]) -> set[str]:
+    """Those of them that are attributes of Flask's that are awaited, and not called."""
+    read = {
+        path.rpartition(".")[2]
         for site in plan.sites("attribute")
         if plan.colours.needs(site) or site.node in plan.program.awaited
         for path in site.paths
-    )
+    }
+    return read.intersection(names)
