@@ -12,7 +12,6 @@ import libcst.matchers as m
 
 from service.porting.nodes import (
     beside,
-    called,
     dotted,
     statement,
     with_keyword,
@@ -46,11 +45,6 @@ _AS_PROGRAM = m.If(test=m.Comparison(left=m.Name("__name__")))
 _GIVING = m.AssignTarget() | m.AnnAssign() | m.For()
 _NAMING = m.AsName() | m.ImportAlias()
 _APPS_CONFIG = re.compile(r"\bapp\.config")
-_OPENED = {
-    "flask.Flask.open_resource": "root_path",
-    "flask.Blueprint.open_resource": "root_path",
-    "flask.Flask.open_instance_resource": "instance_path",
-}
 _OF_WERKZEUG = {
     "exclude_patterns", "extra_files", "load_dotenv", "passthrough_errors", "processes",
     "reloader_interval", "reloader_type", "request_handler", "static_files", "threaded",
@@ -72,10 +66,6 @@ def _call(plan: Plan, site: Site) -> None:
     if not isinstance(node, cst.Call):
         return
     edits = plan.edits(site.where.module)
-    for path, of in _OPENED.items():
-        if path in site.paths and isinstance(node.func, cst.Attribute):
-            edits.need("os")
-            edits.change(node, _opened(of))
     if site.paths & {"flask.Flask.ensure_sync"} and isinstance(node.func, cst.Attribute):
         edits.rename(node.func.attr, "ensure_async")
         at_once = any(
@@ -101,18 +91,6 @@ def _tell_of_running(plan: Plan, site: Site, node: cst.Call) -> None:
         plan.hand(site.where, node, "app.run takes certfile and keyfile instead of ssl_context")
     if ignored := sorted(given & _OF_WERKZEUG):
         plan.note(site.where, node, f"app.run ignores {', '.join(ignored)}")
-
-
-def _opened(of: str) -> Callable[[cst.Call], cst.BaseExpression]:
-    def edit(node: cst.Call) -> cst.BaseExpression:
-        assert isinstance(node.func, cst.Attribute)
-        place = cst.Attribute(node.func.value, cst.Name(of))
-        path = called("os.path.join", place, node.args[0].value)
-        rest = [arg.with_changes(comma=cst.MaybeSentinel.DEFAULT) for arg in node.args[1:]]
-        mode = rest or [cst.Arg(cst.SimpleString('"rb"'))]
-        return cst.Call(cst.Name("open"), [cst.Arg(path), *mode])
-
-    return edit
 
 
 def _is_of_a_response(plan: Plan, method: cst.BaseExpression) -> bool:
