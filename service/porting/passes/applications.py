@@ -30,7 +30,7 @@ from service.porting.plan import (
 from service.porting.program import Function, Module
 from service.porting.sites import Site
 from service.porting.templating import LAZY
-from service.porting.values import NOTHING, Instance
+from service.porting.values import NOTHING, External, Instance
 
 from .entries import apps_made, names_read
 from .entries_lacking import asks_for_connections, tell_of_entries_left
@@ -38,7 +38,7 @@ from .request_classes import has_request_class, inherits_from_another, needs_por
 from .unnamed_apps import name_before
 
 _FLASK = "flask.Flask"
-_SESSION = Instance("flask.session")
+_SESSION = {Instance("flask.session"), External("flask.get_flashed_messages")}
 _HAVING_SESSION = {"flask", "flask.globals"}
 _OF_AN_OBJECT = m.Attribute(value=~m.Call(func=m.Name("super")))
 _AS_PROGRAM = m.If(test=m.Comparison(left=m.Name("__name__")))
@@ -209,12 +209,14 @@ def _has(plan: Plan, attribute: str) -> bool:
 
 
 def _has_sessions(plan: Plan) -> bool:
-    """Whether the app, and not only its tests, imports the session, or reads it of Flask."""
+    """Whether the app, and not only its tests, looks into the session, itself or in a template."""
+    if plan.program.templates.read_session:
+        return True
     scopes = [*plan.program.modules.values(), *plan.functions()]
     known = [scope.bindings.values() for scope in scopes if not scope.module.is_test]
-    return any(_SESSION in values for each in known for values in each) or any(
+    return any(_SESSION & values for each in known for values in each) or any(
         isinstance(node, cst.Attribute)
-        and node.attr.value == "session"
+        and node.attr.value in {"session", "get_flashed_messages"}
         and not paths(base).isdisjoint(_HAVING_SESSION)
         and not plan.program.module_of[node].is_test
         for node, base in plan.program.values.items()
