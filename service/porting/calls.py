@@ -271,7 +271,6 @@ class Calls(ViewObjects):
             return everything
         if path in SAME_AS_ARGUMENT:
             self.gathers(site, given)
-            return many(items(everything))
         if path == "flask.utils.run_sync":
             self.program.in_threads |= routines(everything)
         if path == "flask.Flask.ensure_sync":

@@ -47,6 +47,10 @@ _HOLDING = ("collections.?", "weakref.?")
 def made_by(path: str, arguments: Arguments) -> Values | None:
     """The container that a call of the standard library makes; None if it makes none."""
     positional = [values for how, values in arguments if how in {"", "*", "**"}]
+    if path == "builtins.enumerate":
+        return many(one(Row((DATA, items(NOTHING.union(*positional[:1]))))))
+    if path in SAME_AS_ARGUMENT:
+        return many(items(NOTHING.union(*(values for _, values in arguments))))
     if path in _SEQUENCES:
         return many(items(NOTHING.union(*positional[:1])))
     if path in _MAPPINGS:

@@ -105,7 +105,7 @@ class Doubles(Expressions):
         """What a dotted name that is written out stands for."""
         parts = name.split(".")
         for length in range(len(parts), 0, -1):
-            module = self.program.module_at(".".join(parts[:length]))
+            module = self.program.module_called(".".join(parts[:length]))
             if module is not None:
                 found = one(ModuleValue(module))
                 for part in parts[length:]:

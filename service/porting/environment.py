@@ -99,6 +99,7 @@ class Names:
         while found in {None, importer} and prefix:
             prefix = prefix.rpartition(".")[0]
             found = self.program.module_at(f"{prefix}.{name}" if prefix else name)
+        found = found or self.program.module_called(name)
         return found if found is not importer else None
 
     def imported(self, name: str, importer: Module) -> Values:

@@ -22,6 +22,7 @@ from .values import (
     Many,
     Object,
     Proxied,
+    Routine,
     Row,
     Text,
     Value,
@@ -34,8 +35,8 @@ from .values import (
 IMPLICIT = "implicit"
 """The role of a site where nothing is called in words."""
 
-_DEPTH = 3
-"""How many attributes of attributes of what templates are given are looked at."""
+_DEPTH = 5
+"""How far within what templates are given something is looked at."""
 _IN_WORDS = {
     "__aenter__", "__aexit__", "__aiter__", "__anext__", "__await__", "__call__",
     "__class_getitem__", "__delattr__", "__enter__", "__exit__", "__get__", "__getattr__",
@@ -154,34 +155,32 @@ class Implicit(Attributes):
 
     def _called_by_templates(self, values: Values, use: Use, level: int = 0) -> set[Function]:
         found: set[Function] = set()
-        words = self.program.templates.words
-        for value in values:
+        for value in values if level < _DEPTH else ():
             if isinstance(value, Object):
-                known = ChainMap(*(each.bindings for each in value.of.lineage()))
-                for name, bound in known.items():
-                    special = is_special(name) and use.may_call(name, level)
-                    if special or (name in words and use.may_read(name, level)):
-                        found |= routines(bound)
-                for name in words if level < _DEPTH else ():
-                    if use.may_read(name, level):
-                        held = self._held(value.of, name)
-                        found |= self._called_by_templates(held, use, level + 1)
+                found |= self._called_of_object(value.of, use, level)
+            elif isinstance(value, Routine):
+                found |= self._called_by_templates(_held(value.function.returns), use, level + 1)
             elif isinstance(value, Proxied):
                 self.program.read_by_templates.add(value.function)
             elif isinstance(value, Many | Row):
                 found |= self._called_by_templates(items(one(value)), use, level + 1)
         return found
 
-    def _held(self, of: Class, name: str) -> Values:
-        """The objects that an attribute gives, be it a property."""
-        values = of.attribute(name)
-        properties = (each for each in routines(values) if each.is_property())
-        return frozenset(
-            value
-            for each in (values, *(function.returns for function in properties))
-            for value in each
-            if isinstance(value, Object | Many)
-        )
+    def _called_of_object(self, of: Class, use: Use, level: int) -> set[Function]:
+        """The methods that templates call of an object, and of what it gives them."""
+        found: set[Function] = set()
+        known = ChainMap(*(each.bindings for each in of.lineage()))
+        special = {name for name in known if is_special(name) and use.may_call(name, level)}
+        read = {name for name in self.program.templates.words if use.may_read(name, level)}
+        for name in (special | read) & known.keys():
+            found |= routines(known[name])
+        for name in read:
+            values = of.attribute(name)
+            properties = {each for each in routines(values) if each.is_property()}
+            given = (function.returns for function in properties)
+            values = _held(values.union(*given)) - {Routine(each) for each in properties}
+            found |= self._called_by_templates(values, use, level + 1)
+        return found
 
     def _calls(self, node: cst.CSTNode, env: Environment, functions: set[Function]) -> None:
         if functions:
@@ -198,3 +197,8 @@ class Implicit(Attributes):
                 for function in self.methods(each, name)
             }
         return known
+
+
+def _held(values: Values) -> Values:
+    """What matters of the values to templates that are given them."""
+    return frozenset(value for value in values if isinstance(value, Object | Routine | Many | Row))

@@ -43,6 +43,7 @@ from .passes.plugins import tell_of_plugins
 from .passes.rendering import tell_of_rendering
 from .passes.request_classes import rewrite_request_classes
 from .passes.requirements import tell_of_requirements
+from .passes.resources import rewrite_resources
 from .passes.serving import tell_of_serving
 from .passes.settings import keep_prefixes, tell_of_settings
 from .passes.settings_of_tests import tell_of_settings_of_tests
@@ -50,6 +51,7 @@ from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
 from .passes.testsuites import rewrite_testsuites
 from .passes.unknown_answers import tell_of_unknown_answers
+from .passes.urls import tell_of_urls
 from .plan import Plan
 from .program import Module, Program
 from .project import linked_away, read
@@ -75,6 +77,8 @@ STEPS = (
     rewrite_request_classes,
     rewrite_class_based_views,
     rewrite_applications,
+    rewrite_resources,
+    tell_of_urls,
     rewrite_environs,
     rewrite_middleware,
     rewrite_overrides,

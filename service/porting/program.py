@@ -240,6 +240,8 @@ class Program:
 
     root: Path
     modules: dict[str, Module]
+    on_the_path: dict[str, Module] = field(default_factory=dict)
+    """Modules by shorter names that they may be imported by."""
     functions: dict[cst.CSTNode, Function] = field(default_factory=dict)
     classes: dict[cst.CSTNode, Class] = field(default_factory=dict)
     sites: dict[tuple[cst.CSTNode, str], Site] = field(default_factory=dict)
@@ -331,3 +333,7 @@ class Program:
     def module_at(self, name: str) -> Module | None:
         """The module of this dotted name, if it is of the project."""
         return self.modules.get(name)
+
+    def module_called(self, name: str) -> Module | None:
+        """The same for a name that begins in a directory on the path."""
+        return self.modules.get(name) or self.on_the_path.get(name)

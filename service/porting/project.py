@@ -10,6 +10,7 @@ from tokenize import detect_encoding
 
 import libcst as cst
 
+from .on_the_path import found_on_the_path
 from .program import Module, Program
 from .templates import SUFFIXES, Templates
 
@@ -49,6 +50,7 @@ def read(root: Path, tell: Callable[[int, int], None] = lambda done, of: None) -
         else:
             program.modules[module.name] = module
         tell(number, len(paths))
+    program.on_the_path = found_on_the_path(top, program.modules)
     program.templates = _templates(program)
     return program
 

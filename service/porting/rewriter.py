@@ -114,7 +114,11 @@ def _with_imports(tree: cst.Module, items: list[ImportItem]) -> cst.Module:
         end = number + 1
     head = tree.with_changes(body=tree.body[:end], footer=[])
     head = AddImportsVisitor(CodemodContext(), items).transform_module(head)
-    return head.with_changes(body=[*head.body, *tree.body[end:]], footer=tree.footer)
+    rest = [*tree.body[end:]]
+    if rest and not end:
+        apart = [cst.EmptyLine(indent=False)] * 2
+        rest[0] = rest[0].with_changes(leading_lines=[*apart, *rest[0].leading_lines])
+    return head.with_changes(body=[*head.body, *rest], footer=tree.footer)
 
 
 class _Rewriter(cst.CSTTransformer):

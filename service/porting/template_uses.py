@@ -50,7 +50,8 @@ _NAMESPACE = "namespace()"
 """Where modules, `loop` and namespaces come from, which hold what templates give them."""
 
 Place = tuple[str, int, int]
-"""Where something comes from: a name, how often it was taken out, how many attributes were read."""
+"""Where something comes from: a name, how often it was taken out, how many attributes were
+read and calls made."""
 
 
 @dataclass
@@ -275,19 +276,21 @@ class _Reader(NodeVisitor):
         if isinstance(method, nodes.Name) and method.name == "namespace":
             return {(_NAMESPACE, 0, 0)}
         places = self._read(method)
+        made = {(root, taken, read + 1) for root, taken, read in places if root not in self._held}
+        returned = self._counted(made)
         if not isinstance(method, nodes.Getattr):
             self._note({(root, 0, 0) for root, taken, read in places if taken or read}, None)
-            return set()
+            return returned
         of = {(root, taken, read - 1) for root, taken, read in places}
         if method.attr in _GIVING:
-            return _taken(of)
+            return _taken(of) | returned
         if method.attr == "values":
             return of
         if method.attr == "items":
             return _taken(of, -1)
         if method.attr in _OF_CONTAINERS:
             self._note(of, None)
-        return set()
+        return returned
 
     def _filtered(self, node: nodes.Filter) -> set[Place]:
         given = [*node.args, *(pair.value for pair in node.kwargs)]

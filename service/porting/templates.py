@@ -18,6 +18,7 @@ _EXPRESSION = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _FILTER = re.compile(r"\|\s*([A-Za-z_]\w*)")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _OF_G = re.compile(r"\bg\.([A-Za-z_]\w*)")
+_SESSION = re.compile(r"(?<![.\w])(?:session|get_flashed_messages)\b")
 _QUOTED = re.compile(r"""["']([^"']+)["']""")
 
 
@@ -28,6 +29,7 @@ class Templates:
         words: the names in the expressions of all of them.
         filters: those of them that are filters.
         read_from_g: the attributes of `g` in them.
+        read_session: whether any of them looks into the session, be it for flashed messages.
     """
 
     def __init__(self, files: Mapping[str, str], texts: Iterable[str]) -> None:
@@ -37,6 +39,7 @@ class Templates:
         everything = [*map(_expressions, files.values()), *map(_expressions, texts)]
         self.words = _words(everything)
         self.filters = {name for text in everything for name in _FILTER.findall(text)}
+        self.read_session = any(map(_SESSION.search, everything))
         self.read_from_g = {name for text in everything for name in _OF_G.findall(text)}
 
     def words_of(self, text: str) -> set[str]:

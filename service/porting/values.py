@@ -170,6 +170,10 @@ _ROWS = {
 """The classes of rows that drivers fetch."""
 
 
+_INNER = 3
+"""How deep that may be which a container holds."""
+
+
 def instance_of(kind: Value) -> Value | None:
     """An object of this class, if it is one; a row is data that has been fetched."""
     if isinstance(kind, Type):
@@ -213,9 +217,9 @@ def place(value: Value, number: int) -> Values | None:
 
 
 def many(values: Values) -> Values:
-    """A container of these, at most two levels deep, so that no value grows without end."""
+    """A container of these, only so many levels deep, so that no value grows without end."""
     shallow = {
-        Many(NOTHING) if isinstance(value, Many | Row) and _deep(value) else value
+        Many(_leaves(value)) if isinstance(value, Many | Row) and _depth(value) > _INNER else value
         for value in values
         if not isinstance(value, Text) or len(values) < 40
     }
@@ -240,8 +244,18 @@ def merged(values: Values) -> Values:
     return frozenset(found)
 
 
-def _deep(value: Many | Row) -> bool:
-    return any(isinstance(item, Many | Row) for item in items(one(value)))
+def _depth(value: Value) -> int:
+    """How many containers are within each other in a value."""
+    if not isinstance(value, Many | Row):
+        return 0
+    return 1 + max(map(_depth, items(one(value))), default=0)
+
+
+def _leaves(value: Value) -> Values:
+    """What is in a container, and in those within, that is none itself."""
+    if not isinstance(value, Many | Row):
+        return one(value)
+    return NOTHING.union(*map(_leaves, items(one(value))))
 
 
 def routines(values: Values) -> set[Function]:

@@ -12,7 +12,6 @@ import libcst.matchers as m
 
 from service.porting.nodes import (
     beside,
-    called,
     dotted,
     statement,
     with_keyword,
@@ -31,7 +30,7 @@ from service.porting.plan import (
 from service.porting.program import Function, Module
 from service.porting.sites import Site
 from service.porting.templating import LAZY
-from service.porting.values import NOTHING, Instance
+from service.porting.values import NOTHING, External, Instance
 
 from .entries import apps_made, names_read
 from .entries_lacking import asks_for_connections, tell_of_entries_left
@@ -39,18 +38,13 @@ from .request_classes import has_request_class, inherits_from_another, needs_por
 from .unnamed_apps import name_before
 
 _FLASK = "flask.Flask"
-_SESSION = Instance("flask.session")
+_SESSION = {Instance("flask.session"), External("flask.get_flashed_messages")}
 _HAVING_SESSION = {"flask", "flask.globals"}
 _OF_AN_OBJECT = m.Attribute(value=~m.Call(func=m.Name("super")))
 _AS_PROGRAM = m.If(test=m.Comparison(left=m.Name("__name__")))
 _GIVING = m.AssignTarget() | m.AnnAssign() | m.For()
 _NAMING = m.AsName() | m.ImportAlias()
 _APPS_CONFIG = re.compile(r"\bapp\.config")
-_OPENED = {
-    "flask.Flask.open_resource": "root_path",
-    "flask.Blueprint.open_resource": "root_path",
-    "flask.Flask.open_instance_resource": "instance_path",
-}
 _OF_WERKZEUG = {
     "exclude_patterns", "extra_files", "load_dotenv", "passthrough_errors", "processes",
     "reloader_interval", "reloader_type", "request_handler", "static_files", "threaded",
@@ -72,10 +66,6 @@ def _call(plan: Plan, site: Site) -> None:
     if not isinstance(node, cst.Call):
         return
     edits = plan.edits(site.where.module)
-    for path, of in _OPENED.items():
-        if path in site.paths and isinstance(node.func, cst.Attribute):
-            edits.need("os")
-            edits.change(node, _opened(of))
     if site.paths & {"flask.Flask.ensure_sync"} and isinstance(node.func, cst.Attribute):
         edits.rename(node.func.attr, "ensure_async")
         at_once = any(
@@ -101,18 +91,6 @@ def _tell_of_running(plan: Plan, site: Site, node: cst.Call) -> None:
         plan.hand(site.where, node, "app.run takes certfile and keyfile instead of ssl_context")
     if ignored := sorted(given & _OF_WERKZEUG):
         plan.note(site.where, node, f"app.run ignores {', '.join(ignored)}")
-
-
-def _opened(of: str) -> Callable[[cst.Call], cst.BaseExpression]:
-    def edit(node: cst.Call) -> cst.BaseExpression:
-        assert isinstance(node.func, cst.Attribute)
-        place = cst.Attribute(node.func.value, cst.Name(of))
-        path = called("os.path.join", place, node.args[0].value)
-        rest = [arg.with_changes(comma=cst.MaybeSentinel.DEFAULT) for arg in node.args[1:]]
-        mode = rest or [cst.Arg(cst.SimpleString('"rb"'))]
-        return cst.Call(cst.Name("open"), [cst.Arg(path), *mode])
-
-    return edit
 
 
 def _is_of_a_response(plan: Plan, method: cst.BaseExpression) -> bool:
@@ -231,12 +209,14 @@ def _has(plan: Plan, attribute: str) -> bool:
 
 
 def _has_sessions(plan: Plan) -> bool:
-    """Whether the app, and not only its tests, imports the session, or reads it of Flask."""
+    """Whether the app, and not only its tests, looks into the session, itself or in a template."""
+    if plan.program.templates.read_session:
+        return True
     scopes = [*plan.program.modules.values(), *plan.functions()]
     known = [scope.bindings.values() for scope in scopes if not scope.module.is_test]
-    return any(_SESSION in values for each in known for values in each) or any(
+    return any(_SESSION & values for each in known for values in each) or any(
         isinstance(node, cst.Attribute)
-        and node.attr.value == "session"
+        and node.attr.value in {"session", "get_flashed_messages"}
         and not paths(base).isdisjoint(_HAVING_SESSION)
         and not plan.program.module_of[node].is_test
         for node, base in plan.program.values.items()

@@ -15,11 +15,19 @@ _WSGI = re.compile(
     re.MULTILINE,
 )
 _SERVER = re.compile(r"\b(?:gunicorn|waitress-serve|uwsgi)\b")
-_COMMAND = re.compile(r"""(?<![\w-])flask["',]*\s+(?:\S+\s+)*["']?run\b""")
+_SERVES = re.compile(r"""(?<![\w-])flask["',]*\s+(?:\S+\s+)*["']?run\b""")
 _BY_COMMAND = "flask run serves no Quart: write a Hypercorn line, or quart run"
-_FILES = ("Dockerfile*", "compose*.y*ml", "docker-compose*.y*ml")
+_COMMAND = re.compile(
+    r"""(?:^\s*[@-]?\s*|(?:&&|\|\||;|\bRUN|\bexec|\b(?:command|entrypoint|release):)\s+|\bCMD\s+)"""
+    r"""(?:\w+=\S+\s+)*[\["']*flask["',]*\s+["']?[\w-]"""
+)
+_NO_APP = "the flask command finds no Quart app: write quart in its place"
+_INSTALLS = re.compile(r"\binstall\b[^&;|]*|^\s*#.*")
+_FILES = ("Dockerfile*", "compose*.y*ml", "docker-compose*.y*ml", "Makefile", "*.sh", ".env")
 _FLASKENV, _QUARTENV = ".flaskenv", ".quartenv"
+_VARIABLE = re.compile(r"(?<![\w$.{])FLASK_(?:APP|DEBUG|RUN_\w+)(?=\s*[=:]|\s+[\w.])")
 _ENVIRONMENT = "Quart reads .quartenv, QUART_APP and QUART_DEBUG"
+_VARIABLES = "the quart command reads QUART_ in place of FLASK_"
 _APP = re.compile(r"""(?<=\s)(?P<quote>["']?)(?P<app>[\w.]+:\w+(?:\([^)]*\))?)(?P=quote)(?=\s|$)""")
 
 File = tuple[Path, str, str]
@@ -45,12 +53,20 @@ def rewrite_deployment(plan: Plan) -> list[File]:
 
 
 def _tell_of_servers(plan: Plan, name: str, text: str) -> None:
-    for number, line in enumerate(text.splitlines(), start=1):
+    """What starts the app, or another of its commands; if nothing does, what is set for them."""
+    lines = [_INSTALLS.sub("", line) for line in text.splitlines()]
+    of_command = False
+    for number, line in enumerate(lines, start=1):
         if _SERVER.search(line):
             reason = "write a Hypercorn line with the same options"
             plan.report.tell_of_file(name, Kind.HAND, reason, number)
-        elif _COMMAND.search(line):
-            plan.report.tell_of_file(name, Kind.HAND, _BY_COMMAND, number)
+        elif _SERVES.search(line) or _COMMAND.search(line):
+            reason = _BY_COMMAND if _SERVES.search(line) else _NO_APP
+            plan.report.tell_of_file(name, Kind.HAND, reason, number)
+            of_command = True
+    variables = [number for number, line in enumerate(lines, start=1) if _VARIABLE.search(line)]
+    if variables and not of_command:
+        plan.report.tell_of_file(name, Kind.NOTE, _VARIABLES, variables[0])
 
 
 def _hypercorn(match: re.Match[str]) -> str:

@@ -92,7 +92,7 @@ def _named(name: str) -> Callable[[cst.Name], cst.Name]:
 def _renamed(plan: Plan, name: str) -> str:
     parts = name.split(".")
     for length in range(len(parts), -1, -1):
-        module = plan.program.module_at(".".join(parts[:length]))
+        module = plan.program.module_called(".".join(parts[:length]))
         if module is None and length:
             continue
         before, after = parts[:length], parts[length:]

@@ -119,7 +119,7 @@ def _is_from_elsewhere(plan: Plan, module: Module) -> bool:
         given = cst.ensure_type(call, cst.Call).args[0].value
         values = module.bindings.get(dotted(given), NOTHING)
         of_project = values and all(isinstance(each, Type | ModuleValue) for each in values)
-        if not of_project and text_of(given) not in plan.program.modules:
+        if not of_project and plan.program.module_called(text_of(given) or "") is None:
             return True
     return False
 

@@ -142,7 +142,7 @@ class _Blueprints:
         for node in m.findall(module.tree, m.ImportFrom()):
             assert isinstance(node, cst.ImportFrom)
             of = module.absolute(dotted(node.module), len(node.relative))
-            home = self.plan.program.module_at(of)
+            home = self.plan.program.module_called(of)
             if home is None or isinstance(node.names, cst.ImportStar):
                 continue
             for alias in node.names:
