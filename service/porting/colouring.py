@@ -129,9 +129,10 @@ class Colours:
 
     def is_mixed(self, site: Site) -> bool:
         """Whether a call may reach coroutine functions and plain ones."""
-        kinds = {self.is_async(function) for function in site.functions}
+        awaited = {function for function in site.functions if self.is_async(function)}
+        made = any(not function.was_async for function in awaited)  # others were as they are
         told_apart = site.where.module.is_test and not site.through_parameter
-        return site.role == "call" and len(kinds) > 1 and not told_apart
+        return site.role == "call" and made and awaited < site.functions and not told_apart
 
     def waits(self, site: Site) -> str | None:
         """Why a call at this site may block, if it may."""
