@@ -10,7 +10,7 @@ import libcst.matchers as m
 
 from .nodes import dotted
 
-_TYPE_CHECKING = m.Name("TYPE_CHECKING") | m.Attribute(attr=m.Name("TYPE_CHECKING"))
+TYPE_CHECKING = m.Name("TYPE_CHECKING") | m.Attribute(attr=m.Name("TYPE_CHECKING"))
 
 Line = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
@@ -72,7 +72,7 @@ def _if(line: cst.If, names: set[str]) -> cst.If | None:
     elif isinstance(orelse, cst.Else):
         orelse = _else(orelse, names)
     body = _block(line.body, names)
-    if body is None and orelse is None and m.matches(line.test, _TYPE_CHECKING):
+    if body is None and orelse is None and m.matches(line.test, TYPE_CHECKING):
         return None
     return line.with_changes(body=body or _emptied(line.body), orelse=orelse)
 

@@ -9,8 +9,10 @@ from functools import cache
 from types import ModuleType
 
 import libcst as cst
+import libcst.matchers as m
 
 from service.porting.awaitables import RENAMED
+from service.porting.imports_gone import TYPE_CHECKING
 from service.porting.libraries import EXTENSIONS, extension
 from service.porting.nodes import as_dotted, dotted, source_of, text_of
 from service.porting.passes.streams import streaming_plainly
@@ -56,9 +58,12 @@ class _Imports:
         self.edits = edits
         self.ours = ours
         self.imported: set[cst.CSTNode] = set()
+        self.never_run: set[cst.CSTNode] = set()
 
     def rewrite(self, node: cst.CSTNode) -> None:
         """Make out the edits for a node, if it has to do with imports."""
+        if m.matches(node, m.If(test=TYPE_CHECKING)):
+            self.never_run.update(below(cst.ensure_type(node, cst.If).body))
         if isinstance(node, cst.Import | cst.ImportFrom):
             self.imported.update(below(node))
         if isinstance(node, cst.Import):
@@ -76,7 +81,7 @@ class _Imports:
             self._tell_extension(node, name)
             new = _quart(name) if _is_of_flask(name) else name
             if new.startswith("quart.") and _module(new) is None:
-                self.plan.hand(self.module, node, f"Quart has no module {new}")
+                self._tell(node, f"Quart has no module {new}")
             elif new != name:
                 self.edits.change(alias.name, _to(as_dotted(new)))
                 if alias.asname is None:
@@ -111,7 +116,7 @@ class _Imports:
                 moved.append(alias)
             else:
                 kept.append(alias)
-                self.plan.hand(self.module, node, f"Quart has no {new}.{wanted}")
+                self._tell(node, f"Quart has no {new}.{wanted}")
             if alias.asname is None and wanted != name:
                 self.edits.renamed[name] = _OURS[name][1] if name in _OURS else wanted
         for alias in ours:
@@ -176,7 +181,14 @@ class _Imports:
         if name.partition(".")[0] in own:
             return
         instead = EXTENSIONS.get(found, "nothing known")
-        self.plan.hand(self.module, node, f"{found} is for Flask; instead: {instead}")
+        self._tell(node, f"{found} is for Flask; instead: {instead}")
+
+    def _tell(self, node: cst.CSTNode, reason: str) -> None:
+        """Report an import that does not work, be it for type checkers alone."""
+        if node in self.never_run:
+            self.plan.note(self.module, node, f"for type checkers: {reason}")
+        else:
+            self.plan.hand(self.module, node, reason)
 
 
 def _to(node: cst.CSTNode) -> Callable[[cst.CSTNode], cst.CSTNode]:
