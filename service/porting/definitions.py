@@ -21,6 +21,7 @@ from .registration import (
     WRAPPER,
 )
 from .values import (
+    DATA,
     NOTHING,
     External,
     Instance,
@@ -31,6 +32,7 @@ from .values import (
     Value,
     Values,
     items,
+    many,
     one,
     ordered,
     routines,
@@ -40,6 +42,13 @@ _VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "trace", "
 
 _ANYTHING = {"typing.Any", "typing_extensions.Any", "typing.Callable", "collections.abc.Callable"}
 """Annotations that promise no class."""
+_DATA = {External(f"builtins.{name}") for name in ("bool", "bytes", "float", "int", "str")}
+_EITHER = {"optional", "union"}
+_SEQUENCES = {
+    "abstractset", "collection", "deque", "frozenset", "iterable", "iterator", "list",
+    "mutablesequence", "mutableset", "sequence", "set", "tuple",
+}  # fmt: skip
+_MAPPINGS = {"defaultdict", "dict", "mapping", "mutablemapping", "ordereddict"}
 _TEST_METHODS = ("setUp", "tearDown", "setUpClass", "tearDownClass", "setup_method")
 
 
@@ -60,7 +69,6 @@ class Definitions(Calls):
 
     def objects_of(self, annotation: cst.BaseExpression, env: Environment) -> Values:
         """The objects that an annotation promises."""
-        found: Values = NOTHING
         if isinstance(annotation, cst.SimpleString):
             if annotation not in self._parsed:
                 try:
@@ -69,12 +77,35 @@ class Definitions(Calls):
                     parsed = cst.Name("object")
                 self._parsed[annotation] = parsed
             annotation = self._parsed[annotation]
+        if isinstance(annotation, cst.BinaryOperation):
+            return self.objects_of(annotation.left, env) | self.objects_of(annotation.right, env)
+        if isinstance(annotation, cst.Subscript):
+            promised = self._objects_within(annotation, env)
+            if promised is not None:
+                return promised
+        found: Values = NOTHING
         for value in self.evaluate(annotation, env):
-            if isinstance(value, Type):
+            if value in _DATA:
+                found |= DATA
+            elif isinstance(value, Type):
                 found |= one(Object(value.of))
             elif isinstance(value, External) and _is_class(value.path):
                 found |= one(Instance(value.path))
         return found
+
+    def _objects_within(self, annotation: cst.Subscript, env: Environment) -> Values | None:
+        """What one such as `list[Item]` or `Optional[Item]` promises; None for all others."""
+        of = {
+            value.path.rpartition(".")[2].lower()
+            for value in self.evaluate(annotation.value, env)
+            if isinstance(value, External)
+        }
+        if not of & (_EITHER | _SEQUENCES | _MAPPINGS):
+            return None
+        parts = [part.slice.value for part in annotation.slice if isinstance(part.slice, cst.Index)]
+        meant = parts[-1:] if of & _MAPPINGS else parts
+        objects = NOTHING.union(*(self.objects_of(part, env) for part in meant))
+        return objects if of & _EITHER or not objects else many(objects)
 
     def function(self, node: cst.FunctionDef | cst.Lambda, env: Environment) -> Function:
         """The function that this node defines."""
