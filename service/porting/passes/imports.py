@@ -35,6 +35,10 @@ _OURS = {
 _HEAD = re.compile(r"""[fFrR]{0,2}["']([A-Za-z_]\w*)?\.""")
 """The first name of one that is put together, if it is written out; none of a relative one."""
 _MACRO = "get_template_attribute"
+_ABSENT = m.Name("ImportError") | m.Name("ModuleNotFoundError")
+_OR_ABSENT = m.Tuple([m.ZeroOrMore(), m.Element(_ABSENT), m.ZeroOrMore()])
+_WITHOUT = m.ExceptHandler(type=_ABSENT | _OR_ABSENT)
+_ATTEMPT = m.Try(handlers=[m.ZeroOrMore(), _WITHOUT, m.ZeroOrMore()])
 _NO_MACRO = f"{_MACRO}: Quart's templates have no module: call the macro in a template"
 
 
@@ -59,11 +63,14 @@ class _Imports:
         self.ours = ours
         self.imported: set[cst.CSTNode] = set()
         self.never_run: set[cst.CSTNode] = set()
+        self.attempted: set[cst.CSTNode] = set()
 
     def rewrite(self, node: cst.CSTNode) -> None:
         """Make out the edits for a node, if it has to do with imports."""
         if m.matches(node, m.If(test=TYPE_CHECKING)):
             self.never_run.update(below(cst.ensure_type(node, cst.If).body))
+        if m.matches(node, _ATTEMPT):
+            self.attempted.update(below(cst.ensure_type(node, cst.Try).body))
         if isinstance(node, cst.Import | cst.ImportFrom):
             self.imported.update(below(node))
         if isinstance(node, cst.Import):
@@ -80,9 +87,10 @@ class _Imports:
             name = dotted(alias.name)
             self._tell_extension(node, name)
             new = _quart(name) if _is_of_flask(name) else name
-            if new.startswith("quart.") and _module(new) is None:
-                self._tell(node, f"Quart has no module {new}")
-            elif new != name:
+            lacked = new.startswith("quart.") and _module(new) is None
+            if lacked:
+                self._tell_lacked(node, f"Quart has no module {new}")
+            if new != name and (not lacked or node in self.attempted):
                 self.edits.change(alias.name, _to(as_dotted(new)))
                 if alias.asname is None:
                     self.edits.renamed["flask"] = "quart"
@@ -106,17 +114,19 @@ class _Imports:
 
     def _rename_members(self, node: cst.ImportFrom, new: str) -> None:
         assert not isinstance(node.names, cst.ImportStar)
-        kept, moved, ours = [], [], []
+        kept: list[cst.ImportAlias] = []
+        moved: list[cst.ImportAlias] = []
+        ours: list[cst.ImportAlias] = []
         for alias in node.names:
             name = dotted(alias.name)
             wanted = RENAMED.get(name, name)
             if name in self.ours:
                 ours.append(alias)
-            elif _in_quart(new, wanted):
-                moved.append(alias)
             else:
-                kept.append(alias)
-                self._tell(node, f"Quart has no {new}.{wanted}")
+                lacked = not _in_quart(new, wanted)
+                (kept if lacked and node not in self.attempted else moved).append(alias)
+                if lacked:
+                    self._tell_lacked(node, f"Quart has no {new}.{wanted}")
             if alias.asname is None and wanted != name:
                 self.edits.renamed[name] = _OURS[name][1] if name in _OURS else wanted
         for alias in ours:
@@ -182,6 +192,13 @@ class _Imports:
             return
         instead = EXTENSIONS.get(found, "nothing known")
         self._tell(node, f"{found} is for Flask; instead: {instead}")
+
+    def _tell_lacked(self, node: cst.CSTNode, reason: str) -> None:
+        """Report what Quart lacks: if it is only tried, the project does without."""
+        if node in self.attempted:
+            self.plan.note(self.module, node, f"{reason}: the handler of ImportError does without")
+        else:
+            self._tell(node, reason)
 
     def _tell(self, node: cst.CSTNode, reason: str) -> None:
         """Report an import that does not work, be it for type checkers alone."""
