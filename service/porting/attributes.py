@@ -13,7 +13,7 @@ from .environment import Environment
 from .flask_attributes import may_have
 from .instances import Instances
 from .program import Class, Function, Program, Scope
-from .registration import ON_THE_LOOP, command_of
+from .registration import ENCODER, ON_THE_LOOP, command_of
 from .values import (
     NOTHING,
     External,
@@ -263,7 +263,7 @@ class Attributes(Instances):
                 self.program.put_on_apps |= routines(values)
             elif value == External(f"{types.APP}.json") and name == "default":
                 for function in routines(values):
-                    function.roles.add(ON_THE_LOOP)
+                    function.roles.update((ON_THE_LOOP, ENCODER))
                     function.pins.setdefault("a JSON provider calls it", function.node)
             elif isinstance(value, Instance) and _keeps(value.kind, name):
                 key = (value.kind, name)

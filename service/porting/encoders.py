@@ -19,7 +19,8 @@ from .values import (
     routines,
 )
 
-_CLASSES = {"DefaultJSONProvider", "JSONEncoder", "JSONProvider"}
+ENCODERS = {"DefaultJSONProvider", "JSONEncoder", "JSONProvider"}
+"""The classes of what makes JSON, by their last names."""
 _ENCODING = {
     f"{of}.{name}"
     for of in ("flask.Flask.json", "flask.json", "json")
@@ -64,7 +65,7 @@ class Encoders(Signals):
         asked = function.names[0 if function.is_static() else 1 :][:1]
         if function.name != "default" or asked != [name]:
             return NOTHING
-        if not any(base.rpartition(".")[2] in _CLASSES for base in bases):
+        if not any(base.rpartition(".")[2] in ENCODERS for base in bases):
             return NOTHING
         if function.returns:
             self.encode(function.returns)

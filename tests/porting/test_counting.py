@@ -118,3 +118,104 @@ def index():
     return render_template_string("{template}")
 """
     assert by_hand(tmp_path, {"app.py": source}) == routes
+
+
+@pytest.mark.parametrize("name", ["handle_user_exception", "preprocess_request"])
+def test_routes_come_to_what_takes_the_place_of_a_method_of_the_app(
+    name: str, tmp_path: Path
+) -> None:
+    replaced = f"""
+
+def replace(app, *args):
+    return "replaced"
+
+
+app.{name} = partial(replace, app)
+"""
+    source = APP.replace(
+        "from flask import Flask", "from functools import partial\n\nfrom flask import Flask"
+    )
+    files = {"app.py": source + replaced + TWO_VIEWS, "blueprints.py": BLUEPRINTS}
+    assert by_hand(tmp_path, files) == 4
+
+
+PROVIDER = """
+
+class Provider(DefaultJSONProvider):
+    def default(self, value):
+        return encoded(value)
+
+
+app.json = Provider(app)
+"""
+DEFAULT = """
+
+def default(value):
+    return encoded(value)
+
+
+app.json.default = default
+"""
+
+
+@pytest.mark.parametrize("encoder", [PROVIDER, DEFAULT])
+@pytest.mark.parametrize(
+    ("answer", "routes"),
+    [
+        ("jsonify(Order())", 1),
+        ("made()", 1),
+        ('{"order": Order()}', 1),
+        ('({"order": Order()}, 201)', 1),
+        ("[Order()]", 1),
+        ("app.json.response(Order())", 1),
+        ('"text"', 0),
+        ('("text", 201)', 0),
+        ('render_template_string("text")', 0),
+    ],
+)
+def test_routes_that_answer_in_json_come_to_its_encoder(
+    encoder: str, answer: str, routes: int, tmp_path: Path
+) -> None:
+    source = f"""import time
+
+from flask import Flask, jsonify, render_template_string
+from flask.json.provider import DefaultJSONProvider
+
+app = Flask(__name__)
+
+
+class Order:
+    pass
+
+
+def encoded(value):
+    time.sleep(1)
+    return str(value)
+
+
+def made():
+    return jsonify(Order())
+{encoder}
+
+@app.get("/")
+def index():
+    return {answer}
+"""
+    assert by_hand(tmp_path, {"app.py": source}) == routes
+
+
+@pytest.mark.parametrize(
+    ("imported", "routes"),
+    [
+        ("from flask_sqlalchemy import SQLAlchemy", 4),
+        ("import flask.debughelpers", 4),
+        ("from flask.debughelpers import attach_enctype_error_multidict", 4),
+        ("def load():\n    import flask.debughelpers", 0),
+        ("try:\n    import flask_sqlalchemy\nexcept ImportError:\n    pass", 0),
+    ],
+)
+def test_routes_are_not_there_without_what_their_module_imports(
+    imported: str, routes: int, tmp_path: Path
+) -> None:
+    files = {"app.py": f"{imported}\n{APP}{TWO_VIEWS}", "blueprints.py": BLUEPRINTS}
+    assert by_hand(tmp_path, files) == routes

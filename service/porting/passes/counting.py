@@ -9,10 +9,11 @@ import libcst.matchers as m
 
 from service.porting.implicit import IMPLICIT
 from service.porting.plan import Plan
-from service.porting.program import Function, Scope
+from service.porting.program import Function, Module, Scope
 from service.porting.registration import VIEW
 
 from .hooks import behind
+from .making_json import is_of_encoder, making_json
 from .rendered import Rendered
 
 _OF_A_RESULT = m.Call(func=m.Call())
@@ -47,13 +48,31 @@ def _called_in_threads(plan: Plan) -> set[Function]:
 
 def _needing_a_hand(plan: Plan) -> set[Function]:
     """The functions with a place in them that needs a hand, those around, and those that call."""
-    found = {each for each in plan.functions() if each.module.tree in plan.by_hand[each.module]}
-    for module in [module for module, nodes in plan.by_hand.items() if nodes]:
+    asked = [module for module, nodes in plan.by_hand.items() if nodes]
+    broken = {module for module in asked if not module.is_test and _is_broken(plan, module)}
+    found = {each for each in plan.functions() if each.module in broken}
+    for module in asked:
         finder = _Around(plan, plan.by_hand[module])
         module.tree.visit(finder)
         found |= finder.found
     rendered = Rendered(plan)
     found |= {each for site in rendered.by_hand() for each in _outwards(site.where)}
+    _add_callers(plan, rendered, found)
+    if any(map(is_of_encoder, found)):
+        found |= making_json(plan)
+        _add_callers(plan, rendered, found)
+    return found | behind(plan, found)
+
+
+def _is_broken(plan: Plan, module: Module) -> bool:
+    """Whether nothing of a module can be had: it is left, or what it imports is not there."""
+    lines = (line for line in module.tree.body if isinstance(line, cst.SimpleStatementLine))
+    parts = (part for line in lines for part in line.body)
+    imports = {part for part in parts if isinstance(part, cst.Import | cst.ImportFrom)}
+    return not plan.by_hand[module].isdisjoint({module.tree, *imports})
+
+
+def _add_callers(plan: Plan, rendered: Rendered, found: set[Function]) -> None:
     size = 0
     while size < len(found):
         size = len(found)
@@ -61,7 +80,6 @@ def _needing_a_hand(plan: Plan) -> set[Function]:
             called = site.functions | rendered.called.get(site, set())
             if site.role != IMPLICIT and not found.isdisjoint(called):
                 found |= set(_outwards(site.where))
-    return found | behind(plan, found)
 
 
 def _outwards(scope: Scope | None) -> Iterator[Function]:

@@ -41,7 +41,8 @@ def behind(plan: Plan, functions: set[Function]) -> set[Function]:
     known = plan.program.registered
     by = {each for function in functions & known.keys() for each in known[function]}
     views = {function for function in plan.functions() if VIEW in function.roles}
-    if any(path in _OF_THE_APP for path, _ in by):
+    own = functions & plan.program.put_on_apps
+    if own or any(path in _OF_THE_APP for path, _ in by):
         return views
     hooks = {(path, node) for path, node in by if path in _OF_A_BLUEPRINT}
     return _Blueprints(plan).behind(hooks, views) if hooks else set()
