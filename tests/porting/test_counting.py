@@ -219,3 +219,39 @@ def test_routes_are_not_there_without_what_their_module_imports(
 ) -> None:
     files = {"app.py": f"{imported}\n{APP}{TWO_VIEWS}", "blueprints.py": BLUEPRINTS}
     assert by_hand(tmp_path, files) == routes
+
+
+def test_routes_that_ask_an_extension_through_another_module_need_a_hand(tmp_path: Path) -> None:
+    files = {
+        "models.py": """from flask_sqlalchemy import SQLAlchemy
+
+db = SQLAlchemy()
+
+
+class User(db.Model):
+    name = db.Column(db.String)
+""",
+        "app.py": """from flask import Flask
+
+from models import User, db
+
+app = Flask(__name__)
+
+
+@app.get("/")
+def index():
+    return "text"
+
+
+@app.get("/users")
+def users():
+    return [user.name for user in User.query.all()]
+
+
+@app.post("/users")
+def add():
+    db.session.commit()
+    return {}
+""",
+    }
+    assert by_hand(tmp_path, files) == 2

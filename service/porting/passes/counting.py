@@ -8,6 +8,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from service.porting.implicit import IMPLICIT
+from service.porting.libraries import extension
 from service.porting.plan import Plan
 from service.porting.program import Function, Module, Scope
 from service.porting.registration import VIEW
@@ -55,6 +56,9 @@ def _needing_a_hand(plan: Plan) -> set[Function]:
         finder = _Around(plan, plan.by_hand[module])
         module.tree.visit(finder)
         found |= finder.found
+    for site in plan.program.sites.values():
+        if any(map(extension, site.paths)):
+            found |= set(_outwards(site.where))
     rendered = Rendered(plan)
     found |= {each for site in rendered.by_hand() for each in _outwards(site.where)}
     _add_callers(plan, rendered, found)
