@@ -64,6 +64,8 @@ _WSGI_SERVERS = (
     *("werkzeug.serving.", "wsgiref."),
 )
 _STARTING_THREADS = ("_thread.", "concurrent.futures.ThreadPoolExecutor.", "threading.Timer")
+_OF_A_THREAD = ("group", "target", "name", "args")
+"""What a thread is given by place."""
 _ASKING = {"builtins.isinstance", "builtins.print", "builtins.repr", "builtins.type"}
 
 
@@ -143,7 +145,8 @@ class Handing(Encoders, Getters):
 
     def _start_thread(self, site: Site, arguments: Arguments) -> None:
         """What a thread is given to call, it calls with the arguments given for that."""
-        given = dict(arguments)
+        by_place = [values for how, values in arguments if not how]
+        given = dict(zip(_OF_A_THREAD, by_place, strict=False)) | dict(arguments)
         self._hand_over(site, self.with_asked(site, arguments))
         self.program.threads[site.node] = target = given.get("target", NOTHING)
         for function in routines(target):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -34,9 +35,12 @@ _OF_ASYNCPG = {
     "Error": "PostgresError",
     "DatabaseError": "PostgresError",
     "IntegrityError": "IntegrityConstraintViolationError",
+    "NotSupportedError": "FeatureNotSupportedError",
     "ProgrammingError": "SyntaxOrAccessError",
 }
-"""asyncpg's names of what psycopg raises, unless it is the same, with `Error`."""
+"""asyncpg's names of what psycopg raises, unless they are put together as below."""
+_IN_LOWER_CASE = {name.lower(): name for name in exceptions.__all__}
+_ENDING = re.compile("(error|exception|failure)$")
 _OTHERS = m.Attribute(
     attr=m.OneOf(
         *map(m.Name, ("pgerror", "diag", "cursor", "sqlite_errorcode", "sqlite_errorname"))
@@ -150,8 +154,7 @@ def _caught(plan: Plan, where: Scope, types: cst.BaseExpression, drivers: _Drive
             found.drivers |= driver in SPEAKING_SQL and driver not in drivers.gone
             if driver not in drivers.gone | drivers.shared | drivers.left:
                 continue
-            names = [each for each in (_OF_ASYNCPG.get(name), f"{name}Error", name) if each]
-            new = next((each for each in names if hasattr(exceptions, each)), None)
+            new = _name_in_asyncpg(name)
             if new is None:
                 reason = f"asyncpg has another name for {name}: see asyncpg.exceptions"
                 plan.hand(where, part, reason)
@@ -165,6 +168,15 @@ def _caught(plan: Plan, where: Scope, types: cst.BaseExpression, drivers: _Drive
             else:
                 found.beside.append(f"asyncpg.{new}")
     return found
+
+
+def _name_in_asyncpg(name: str) -> str | None:
+    """What asyncpg calls an error of psycopg's, such as `SerializationFailure`; None if nothing."""
+    lower = name.lower()
+    bare = _ENDING.sub("", lower)
+    names = (f"{lower}error", lower, f"{bare}error", f"postgres{bare}error")
+    found = (_IN_LOWER_CASE[each] for each in names if each in _IN_LOWER_CASE)
+    return _OF_ASYNCPG.get(name) or next(found, None)
 
 
 def _named(node: cst.BaseExpression) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
