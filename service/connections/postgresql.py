@@ -17,6 +17,7 @@ from asyncpg.pool import PoolConnectionProxy
 from . import postgresql_pool
 from .backend import Backend, Settings
 from .session_state import Trace, trace_of
+from .text_arguments import TextArguments
 
 Reset = Literal["auto", "always", "never"]
 
@@ -187,6 +188,8 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
         command_timeout: seconds a query may take before asyncpg cancels it; None for ever.
         statement_cache_size: prepared statements kept for each connection; 0 for a PgBouncer in
             transaction mode that does not know prepared statements (with `reset="never"`).
+        text_arguments: whether text is taken for an argument of any type, as psycopg does; see
+            `TextArguments`.
 
     Raises:
         ValueError: a value that is not allowed.
@@ -200,15 +203,15 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
         max_idle_time: float = 300.0,
         command_timeout: float | None = 30.0,
         statement_cache_size: int = 100,
+        text_arguments: bool = False,
     ) -> None:
         if reset not in get_args(Reset):
             raise ValueError(f"reset is {reset!r}; allowed: {', '.join(get_args(Reset))}")
         self.settings = settings
         _check_url(settings.url)
         self._urls = _urls_from_each_host(settings.url)
-        self._connection_class = type(
-            "SessionConnection", (SessionConnection,), {"reset_policy": reset}
-        )
+        classes = (TextArguments, SessionConnection) if text_arguments else (SessionConnection,)
+        self._connection_class = type("SessionConnection", classes, {"reset_policy": reset})
         self._max_idle_time = max_idle_time
         self._command_timeout = command_timeout
         self._statement_cache_size = statement_cache_size
