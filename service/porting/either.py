@@ -8,11 +8,11 @@ from . import flask_types as types
 from .awaitables import AWAITABLE
 from .colouring import Colours
 from .nodes import dotted, text_of
-from .program import Function, Module
+from .program import Function, Module, Program
 from .reach import with_callers
 from .registration import AFTER, RECEIVER
 from .sites import Site
-from .values import DATA, NOTHING, External, Getter, Instance, Object, Routine, Value
+from .values import DATA, NOTHING, External, Getter, Instance, ModuleValue, Object, Routine, Value
 
 _MOCKS = {
     External(f"{library}.{name}()")
@@ -29,6 +29,8 @@ def may_be_either(colours: Colours, site: Site) -> bool:
         return True
     if site.paths.isdisjoint(AWAITABLE):
         return False
+    if _is_of_a_replaced_package(colours.program, site):
+        return True
     if isinstance(node, cst.Call) and dotted(read) == "getattr":
         return site.either or text_of(node.args[1].value) is None
     base = colours.program.values.get(read, NOTHING) if isinstance(read, cst.Attribute) else NOTHING
@@ -44,6 +46,16 @@ def _is_of_a_mock(colours: Colours, site: Site, read: cst.CSTNode) -> bool:
         return False
     base = colours.program.values.get(read, NOTHING)
     return not _MOCKS.isdisjoint(base) and any(map(colours.is_async, site.functions))
+
+
+def _is_of_a_replaced_package(program: Program, site: Site) -> bool:
+    """Whether tests put something in the place of all of Flask there, and so of its request."""
+    module = site.where.module
+    of_request = any(path.startswith("flask.Request.") for path in site.paths)
+    return (of_request and "request" not in module.bindings) and any(
+        ModuleValue(module) in double.of and External("flask") in double.target
+        for double in program.doubles.values()
+    )
 
 
 def _is_plain(colours: Colours, value: Value, name: str) -> bool:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from quart import Request
 
+GIVEN = "service.porting.environ"
+"""The key of a scope for what a test gives by hand, such as `REMOTE_USER`."""
 _NO_HTTP = {"CONTENT_LENGTH", "CONTENT_TYPE"}
 
 
@@ -42,4 +44,5 @@ def environ(request: Request) -> dict[str, Any]:
             continue  # which Quart puts there
         key = key if key in _NO_HTTP else f"HTTP_{key}"
         found[key] = f"{found[key]},{value}" if key in found else value
-    return found
+    given: dict[str, Any] = request.scope.get(GIVEN, {})  # type: ignore[assignment]
+    return {**given, **found}

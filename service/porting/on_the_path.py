@@ -28,21 +28,27 @@ _SETTINGS = (
 _SETS = re.compile(r"python_?path|package[_-]?dir|\bwhere\b|\bfrom\b|chdir|\bcd\b|WORKDIR", re.I)
 
 
-def found_on_the_path(root: Path, modules: dict[str, Module]) -> dict[str, Module]:
-    """The modules of a project by names of which each means one of them, and nothing else."""
-    named = defaultdict(list)
+def found_on_the_path(root: Path, modules: dict[str, Module]) -> dict[str, list[Module]]:
+    """The modules of a project by shorter names, which are no installed package's."""
+    named: dict[str, list[Module]] = defaultdict(list)
     for module in modules.values():
         for name in _shorter(module, modules):
             named[name].append(module)
-    alone = {name: found[0] for name, found in named.items() if len(found) == 1}
-    texts = _texts(root, modules.values()) if alone else []
+    above = {(of, name): _directory(of, name) for name, found in named.items() for of in found}
+    texts = _texts(root, modules.values()) if named else []
+    on_it = {each for each in {*above.values()} if _is_told_of(each, texts)}
     told = {
-        name: module
-        for name, module in alone.items()
-        if _is_told_of(module.name.removesuffix(f".{name}").rpartition(".")[2], texts)
+        name: found
+        for name, found in named.items()
+        if all(above[of, name] in on_it for of in found)
     }
     installed = {*sys.stdlib_module_names, *(packages_distributions() if told else ())}
     return {name: of for name, of in told.items() if name.partition(".")[0] not in installed}
+
+
+def _directory(module: Module, name: str) -> str:
+    """The last directory above a module that its shorter name leaves out."""
+    return module.name.removesuffix(f".{name}").rpartition(".")[2]
 
 
 def _shorter(module: Module, modules: dict[str, Module]) -> Iterable[str]:

@@ -240,7 +240,7 @@ class Program:
 
     root: Path
     modules: dict[str, Module]
-    on_the_path: dict[str, Module] = field(default_factory=dict)
+    on_the_path: dict[str, list[Module]] = field(default_factory=dict)
     """Modules by shorter names that they may be imported by."""
     functions: dict[cst.CSTNode, Function] = field(default_factory=dict)
     classes: dict[cst.CSTNode, Class] = field(default_factory=dict)
@@ -336,4 +336,5 @@ class Program:
 
     def module_called(self, name: str) -> Module | None:
         """The same for a name that begins in a directory on the path."""
-        return self.modules.get(name) or self.on_the_path.get(name)
+        others = self.on_the_path.get(name, [])
+        return self.modules.get(name) or (others[0] if len(others) == 1 else None)

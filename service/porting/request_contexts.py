@@ -11,6 +11,8 @@ from quart.testing.utils import make_test_scope, no_op_push
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
+from .environ import GIVEN
+
 
 def request_context(app: Quart, *args: Any, **kwargs: Any) -> RequestContext:
     """`app.test_request_context`, with the arguments that Flask's takes."""
@@ -41,8 +43,9 @@ class Sent:
             self.headers = Headers(list(request.headers))
         finally:
             builder.close()
-        environ = request.environ
-        self.environ = environ
+        self.environ = request.environ
+        parts = (kwargs.get(name) or {} for name in ("environ_base", "environ_overrides"))
+        self.given = {key: value for part in parts for key, value in part.items()}
         self.method: str = request.method
         self.scheme: str = request.scheme
         self.root_path: str = request.root_path.rstrip("/")
@@ -54,7 +57,9 @@ class Sent:
 
     def scope(self) -> Any:
         """What an ASGI server would tell of it."""
-        base = {"client": (self.remote_addr, 0)} if self.remote_addr else None
+        base: dict[str, Any] = {GIVEN: self.given}
+        if self.remote_addr:
+            base["client"] = (self.remote_addr, 0)
         return make_test_scope(
             "http",
             self.root_path + self.path,

@@ -44,3 +44,20 @@ async def test_it_says_what_flasks_says() -> None:
         before.test_client().post("/é/a b?q=1&%C3%BC=2", base_url=base, **sent)
         await PortedClient(after).post("/é/a b?q=1&%C3%BC=2", base_url=base, **sent)
     assert list(map(compared, here)) == list(map(compared, under_flask))
+
+
+async def test_what_a_test_gives_is_there() -> None:
+    app = quart.Quart("after")
+
+    @app.get("/")
+    async def index() -> dict[str, Any]:
+        found = environ(quart.request)
+        return {name: found.get(name) for name in ("REMOTE_USER", "HTTP_X", "REMOTE_ADDR")}
+
+    client = PortedClient(app)
+    client.environ_base["REMOTE_USER"] = "ada"
+    nobody = {"HTTP_X": None, "REMOTE_ADDR": "127.0.0.1"}
+    assert await (await client.get("/")).json == {**nobody, "REMOTE_USER": "ada"}
+    given = {"REMOTE_USER": "bob", "HTTP_X": "1", "REMOTE_ADDR": "10.0.0.1"}
+    assert await (await client.get("/", environ_base=given)).json == given
+    assert await (await client.get("/", environ_overrides=given)).json == given

@@ -12,6 +12,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from service.porting.awaitables import RENAMED
+from service.porting.environment import Names
 from service.porting.imports_gone import TYPE_CHECKING
 from service.porting.libraries import EXTENSIONS, extension
 from service.porting.nodes import as_dotted, dotted, source_of, text_of
@@ -55,6 +56,9 @@ def rewrite_imports(plan: Plan) -> None:
             plan.hand(site.where, site.node, _NO_MACRO)
 
 
+_AWAIT_YOURSELF = "await yourself what is awaited of it"
+
+
 class _Imports:
     def __init__(self, plan: Plan, module: Module, edits: Edits, ours: set[str]) -> None:
         self.plan = plan
@@ -86,6 +90,7 @@ class _Imports:
         for alias in node.names:
             name = dotted(alias.name)
             self._tell_extension(node, name)
+            self._tell_of_several(node, name)
             new = _quart(name) if _is_of_flask(name) else name
             lacked = new.startswith("quart.") and _module(new) is None
             if lacked:
@@ -99,6 +104,7 @@ class _Imports:
         name = dotted(node.module) if node.module is not None and not node.relative else ""
         if not node.relative:
             self._tell_extension(node, name)
+            self._tell_of_several(node, name)
         if not _is_of_flask(name):
             return
         new = _quart(name)
@@ -182,6 +188,15 @@ class _Imports:
             name = node.value.attr.value
             values |= {External(f"{of}.{name}") for of in paths(self._read_from(node.value))}
         return values
+
+    def _tell_of_several(self, node: cst.CSTNode, name: str) -> None:
+        """Report what may be several modules, by which directory is on the path."""
+        known = self.plan.program.on_the_path.get(name, [])
+        if len(known) < 2 or Names(self.plan.program).module(name, self.module) is not None:
+            return
+        if any(of.is_of_flask for of in known):
+            files = " or ".join(sorted(of.path.as_posix() for of in known))
+            self.plan.hand(self.module, node, f"{name} may be {files}: {_AWAIT_YOURSELF}")
 
     def _tell_extension(self, node: cst.CSTNode, name: str) -> None:
         found = extension(name)
