@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -319,11 +318,12 @@ class FunctionQueries(Transactions):
             adapted = Adapted(self.q.program, execute, given)
             if adapted.unfit:
                 raise NotLiteral(adapted.unfit)
-            is_text = partial(self.q.texts.is_text_at, given=given, where=self.function)
-            sql = Statement(execute.args[0].value, adapted.given, is_text, adapted.is_json)
+            sql = Statement(execute.args[0].value, adapted.given, adapted.is_json)
         except NotLiteral as error:
             self.q.refuse(execute, f"SQL is left as it is: {error}")
             return
+        if sql.arguments:
+            self.q.with_arguments.add(self.q.number(execute))
         self.writes.count += 2 if sql.locks else sql.writes
         if sql.writes:
             self.writes.calls.append(execute)

@@ -17,7 +17,6 @@ from . import drivers
 from .cursors import FunctionQueries
 from .program import Function, Program
 from .query_edits import DICTS, Planned
-from .request_text import Texts
 from .sites import Site
 
 
@@ -27,13 +26,14 @@ class Queries:
     Attributes:
         edits: what to do with each node; only those of converted connections are used.
         awaited: calls whose new form is awaited.
+        with_arguments: the connections of which statements are given any.
     """
 
     def __init__(self, program: Program, removed: set[Function]) -> None:
         self.program = program
-        self.texts = Texts(program)
         self.edits: list[Planned] = []
         self.awaited: set[cst.CSTNode] = set()
+        self.with_arguments: set[int | None] = set()
         self.rewritten: Callable[[Any], Any] = lambda node: node
         """Applies the other edits to a node that moves elsewhere; set before writing."""
         self.waited: Callable[[cst.CSTNode, Any], Any] = lambda at, call: call

@@ -48,28 +48,20 @@ class Statement:
         locks: whether what it does lasts as long as its transaction, whatever comes after it.
 
     Args:
-        is_text: whether an argument, by its place or its name, can be nothing but text. Then
-            PostgreSQL is let read it as another type: asyncpg takes none for a date.
-        is_json: whether it is the text of JSON, which asyncpg would encode once more.
+        is_json: whether an argument, by its place or its name, is the text of JSON, which asyncpg
+            would encode once more.
     """
 
     def __init__(
         self,
         sql: cst.BaseExpression,
         given: cst.BaseExpression | None,
-        is_text: Callable[[int | str], bool],
         is_json: Callable[[int | str], bool],
     ) -> None:
         self._names: list[str] = []
-        self._is_text = is_text
         self._is_json = is_json
         self._count = 0
         text = _text(sql)
-        self._without_cast = {
-            found[1]
-            for found in _PLACEHOLDER.finditer(text)
-            if not _CAST.match(text[found.end() :])
-        }
         self._question = "?" in _QUESTION.sub(_question_or_text, text) and not _PERCENT.search(text)
         self._has_arguments = given is not None
         self._check(text)
@@ -120,12 +112,11 @@ class Statement:
         return f"${self._count}{self._typed(match, self._count - 1)}"
 
     def _typed(self, match: re.Match[str], place: int | str) -> str:
-        """What lets PostgreSQL read text as another type than asyncpg would send it as."""
-        if self._is_json(place):
-            if not match.string.startswith("::", match.end()) and not _is_cast(match):
-                raise NotLiteral(TWICE)
-        elif place in self._without_cast or not self._is_text(place):
+        """What lets PostgreSQL read JSON that is text: asyncpg would make JSON of it once more."""
+        if not self._is_json(place):
             return ""
+        if not match.string.startswith("::", match.end()) and not _is_cast(match):
+            raise NotLiteral(TWICE)
         return "::text" if _is_cast(match) else ""
 
     def _arguments(self, given: cst.BaseExpression | None) -> list[cst.Arg]:

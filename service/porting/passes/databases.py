@@ -21,8 +21,6 @@ from .awaiting import waited_for
 from .entries import NotPortable, entry
 from .names_passed_on import LISTING
 
-_ARGUMENTS = "asyncpg takes arguments of the column's own type: int(...), a date, not their text"
-
 
 def replace_openers(plan: Plan) -> None:
     """Make out the edits for whoever opens, keeps and closes connections."""
@@ -240,31 +238,10 @@ def rewrite_queries(plan: Plan) -> None:
         if plan.idiom.converted(planned.number) is not None and planned.node in queries.functions:
             waited_for(plan, site_of(planned.node))  # what it imports must be known before
     queries.waited = waited
-    _tell_of_arguments(plan)
     owners = _owners(plan)
     queries.rewritten = lambda node: (
         plan.edits(owners[node]).rewritten(node) if node in owners else node
     )
-
-
-def _tell_of_arguments(plan: Plan) -> None:
-    """Say once in each file what asyncpg takes for arguments, where it matters most."""
-    queries = plan.idiom.queries
-    assert queries is not None
-    found: dict[Module, Site] = {}
-    for site in plan.sites("call"):
-        node = site.node
-        if not isinstance(node, cst.Call) or len(node.args) < 2 or not queries.is_sql(node):
-            continue
-        converted = plan.idiom.converted(queries.number(node)) is not None
-        if not converted or site.where in plan.idiom.removed:
-            continue
-        before = found.setdefault(site.where.module, site)
-        brought = queries.texts.is_brought
-        if brought(node, site.where) and not brought(before.node, before.where):
-            found[site.where.module] = site
-    for site in found.values():
-        plan.note(site.where, site.node, _ARGUMENTS)
 
 
 def _owners(plan: Plan) -> dict[cst.CSTNode, Module]:

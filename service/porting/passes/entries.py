@@ -72,6 +72,13 @@ def entry(plan: Plan, kept: Kept, site: Site) -> str:
     options = {}
     if kept.kind == "redis" and "decode_responses" in given:
         options["decode_responses"] = _source(plan, site, given["decode_responses"])
+    queries = plan.idiom.queries
+    if (
+        kept.kind == "postgresql"
+        and queries
+        and not queries.with_arguments.isdisjoint(kept.numbers)
+    ):
+        options["text_arguments"] = "True"
     single = given.get("") or given.get("dsn") or given.get("conninfo") or given.get("url")
     if single is not None and (method == "from_url" or kept.kind == "postgresql"):
         url = _source(plan, site, single)

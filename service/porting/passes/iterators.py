@@ -11,6 +11,7 @@ from service.porting.libraries import may_wait
 from service.porting.plan import Plan
 from service.porting.program import Function, Module, Scope
 from service.porting.registration import HOOK, VIEW
+from service.porting.written_out import written_out
 
 _ITERATORS = {f"builtins.{name}" for name in ("filter", "iter", "map", "reversed", "zip")}
 _PLAIN = m.Call(func=m.Name("iter"), args=[m.Arg()])
@@ -27,9 +28,8 @@ def _is_iterator(
     plan: Plan, node: cst.BaseExpression, where: Scope, within: frozenset[Function] = frozenset()
 ) -> bool:
     """Whether it is an iterator, by whichever name or function of the project it comes."""
-    assert plan.idiom.queries is not None
     if isinstance(where, Function | Module):
-        node = plan.idiom.queries.texts.written_out(node, where)
+        node = written_out(node, where)
     site = plan.program.sites.get((node, "call"))
     if site is None or site.functions & within:
         return False
