@@ -27,17 +27,21 @@ def tell_of_plugins(plan: Plan) -> None:
     """Report, once for each file, tests that take what only pytest-flask has."""
     told = set()
     for function in plan.functions():
-        taken = sorted(_FIXTURES.intersection(_asked_for(plan, function)))
-        if taken and plan.program.fixtures.get("app") and function.module not in told:
+        if function.module in told or not plan.program.fixtures.get("app"):
+            continue
+        if taken := sorted(_asked_for(plan, function)):
             told.add(function.module)
             reason = f"{taken[0]} is no fixture of this project's: {PYTEST_FLASK}"
             plan.hand(function, function.node, reason)
 
 
 def _asked_for(plan: Plan, function: Function) -> list[str]:
-    """The fixtures that a test or a fixture takes, and that the project does not have."""
+    """The fixtures of pytest-flask that it takes, a test or a fixture, and the project lacks."""
+    taken = [name for name in function.names if name in _FIXTURES]
+    if not taken or not function.roles & {FIXTURE, TEST}:
+        return []
     patched = any("patch" in path for values in function.decorators for path in paths(values))
-    if patched or not function.roles & {FIXTURE, TEST}:
+    if patched:
         return []
     given = {
         name
@@ -48,7 +52,7 @@ def _asked_for(plan: Plan, function: Function) -> list[str]:
     }
     return [
         name
-        for name in function.names
+        for name in taken
         if name not in given
         and not plan.program.fixtures.get(name)
         and not _comes_from_elsewhere(plan, function.module, name)
@@ -66,7 +70,7 @@ def _comes_from_elsewhere(plan: Plan, module: Module, name: str) -> bool:
 
 def _names_plugins(plan: Plan, module: Module) -> bool:
     """Whether `pytest_plugins` has others than the project's modules, and pytest-flask."""
-    return any(
+    return "pytest_plugins" in module.source and any(
         not any(named(plan.program, plugin)) and not plugin.startswith("pytest_flask")
         for line in module.tree.body
         for listing in m.findall(line, _PLUGINS)
