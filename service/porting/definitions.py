@@ -165,12 +165,7 @@ class Definitions(Calls):
         bases: tuple[Value, ...] = ()
         for arg in node.bases:
             bases += tuple(ordered(self.evaluate(arg.value, env)))
-        for base in bases:
-            if isinstance(base, Type):
-                base.of.subclasses.add(found)
-        if bases != found.bases:
-            found.bases = bases
-            self.changed = True
+        self.changed |= found.inherit(bases)
         for arg in node.keywords:
             for value in self.evaluate(arg.value, env):
                 if isinstance(value, Type):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .awaitables import AWAITABLE
+from .closure import closure
 from .commands import has_context
 from .program import Function, Program
-from .reach import closure
 from .registration import COMMAND
 from .sites import Site
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import libcst as cst
 
+from .closure import closure
 from .fields import in_body
 from .sites import Double, Read, Shown, Site
 from .templates import Templates
@@ -94,47 +94,55 @@ class Class(Scope):
         self.node = node
         self.bases: tuple[Value, ...] = ()
         self.subclasses: set[Class] = set()
+        self._lineage: list[Class] | None = None
         self.attributes: dict[str, Values] = {}
         self.factories: set[Function] = set()
         """What is called where its objects are made: for defaults of its fields, by a metaclass."""
         self._own_fields = list(in_body(node))
 
-    def lineage(self) -> Iterator[Class]:
+    def inherit(self, bases: tuple[Value, ...]) -> bool:
+        """Take these for its bases; whether they are others than before."""
+        from .values import Type
+
+        if bases == self.bases:
+            return False
+        self.bases = bases
+        for base in bases:
+            if isinstance(base, Type):
+                base.of.subclasses.add(self)
+        for each in (self, *self.heirs()):
+            each._lineage = None
+        return True
+
+    def lineage(self) -> list[Class]:
         """The class and those of the project that it inherits from."""
         from .values import Type
 
-        seen: set[Class] = set()
-        queue = [self]
-        while queue:
-            here = queue.pop(0)
-            if here not in seen:
-                seen.add(here)
-                yield here
-                queue += [base.of for base in here.bases if isinstance(base, Type)]
+        if self._lineage is None:
+            found: dict[Class, None] = {}
+            queue = [self]
+            while queue:
+                here = queue.pop(0)
+                if here not in found:
+                    found[here] = None
+                    queue += [base.of for base in here.bases if isinstance(base, Type)]
+            self._lineage = [*found]
+        return self._lineage
 
-    def heirs(self) -> Iterator[Class]:
+    def heirs(self) -> set[Class]:
         """The classes of the project that inherit from it, however far."""
-        seen: set[Class] = set()
-        queue = list(self.subclasses)
-        while queue:
-            here = queue.pop()
-            if here not in seen:
-                seen.add(here)
-                yield here
-                queue += here.subclasses
+        return closure(self.subclasses, lambda of: of.subclasses)
 
     def external_bases(self) -> list[str]:
         """The paths of what it inherits from outside the project."""
         from .values import External, Instance
 
-        found = []
-        for here in self.lineage():
-            for base in here.bases:
-                if isinstance(base, External):
-                    found.append(base.path)
-                elif isinstance(base, Instance):
-                    found.append(base.kind)
-        return found
+        return [
+            base.path if isinstance(base, External) else base.kind
+            for here in self.lineage()
+            for base in here.bases
+            if isinstance(base, External | Instance)
+        ]
 
     def fields(self) -> list[str]:
         """The fields that its objects are made of, in their order, if it has no `__init__`."""

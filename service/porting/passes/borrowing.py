@@ -8,10 +8,10 @@ from itertools import takewhile
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.closure import closure
 from service.porting.nodes import dotted
 from service.porting.plan import Plan
 from service.porting.program import Function, Module, Program
-from service.porting.reach import closure
 
 
 def borrow(plan: Plan, word: str, of: Module, maker: Function | Module) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.closure import closure
 from service.porting.plan import Plan
 from service.porting.program import Function, Module
-from service.porting.reach import callers_at, closure
+from service.porting.reach import callers_at
 
 from .borrowing import imports_in, named
 from .entries import apps_made

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.closure import closure
 from service.porting.nodes import dotted
 from service.porting.plan import Plan
 from service.porting.program import Class, Function, Module
-from service.porting.reach import closure
 from service.porting.registration import VIEW
 from service.porting.values import NOTHING, ModuleValue, Type
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.closure import closure
 from service.porting.nodes import dotted, text_of
 from service.porting.plan import Plan, paths
 from service.porting.program import Function
-from service.porting.reach import closure
 from service.porting.registration import TEMPLATE
 from service.porting.values import Instance
 
