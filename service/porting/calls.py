@@ -70,8 +70,6 @@ _AWAITING_OURS = tuple(
 _APP_FACTORY = "create_app"
 """How a group of commands is given what makes the app, which is no command."""
 _MAKING = ("functools.", "pytest.mark.")
-_NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
-"""Calls that give all names of a module, or of an object."""
 
 
 class Calls(ViewObjects):
@@ -232,7 +230,7 @@ class Calls(ViewObjects):
             self.stand_in(site, path, arguments)
         elif path in CALLING:
             self.call_given(site, CALLING[path], arguments, env)
-        elif path in _NAMESPACES:
+        elif path in types.NAMESPACES:
             self._open_up(site, given, env)
         elif path == "threading.Thread":
             self._start_thread(site, arguments)

@@ -82,9 +82,10 @@ class Containers(Implicit):
         kept = self.evaluate(container, env)
         self.keep(added)
         self.leak(added, node, env)
-        if not added or added <= items(kept):
+        within = items(frozenset(value for value in kept if isinstance(value, Many | Row)))
+        if not added or added <= within:
             return
-        grown = kept | many(added | items(kept))
+        grown = kept | many(added | within)
         if isinstance(container, cst.Name):
             self.change(env, container.value, grown)
         elif isinstance(container, cst.Attribute):
@@ -315,7 +316,7 @@ class Containers(Implicit):
             if any(isinstance(value, Object) for value in kept):
                 self.lose(values, target, env)
             known = any(isinstance(value, Many | Row) for value in kept)
-            if known or any(_may_be_called(value) for value in values):
+            if known or any(may_be_called(value) for value in values):
                 self._grow(target, target.value, values, env)
 
 
@@ -330,7 +331,7 @@ def _place(values: Values, number: int) -> Values:
     return found
 
 
-def _may_be_called(value: Value) -> bool:
+def may_be_called(value: Value) -> bool:
     """Whether it matters who calls a method of it, or it itself."""
     if isinstance(value, Instance):
         return not value.kind.startswith(("builtins.", "flask.", "werkzeug."))

@@ -9,10 +9,10 @@ import libcst as cst
 
 from . import drivers
 from . import flask_types as types
-from .containers import Containers
 from .environment import Environment
 from .nodes import beginning_of
 from .program import Function, Program
+from .settings import Settings
 from .sites import Read, Site
 from .values import (
     BYTEARRAY,
@@ -38,7 +38,7 @@ from .values import (
 _CONNECTIONS = frozenset(drivers.CONNECTING.values())
 
 
-class Expressions(Containers):
+class Expressions(Settings):
     """The evaluation of expressions; what it meets is noted in the program's sites."""
 
     def __init__(self, program: Program) -> None:
@@ -226,6 +226,9 @@ class Expressions(Containers):
                 self.site(node, env, "call").paths.add("flask.g.get")
                 self.leak(stored, node, env)
                 return stored
+            return self.held(base, self.call(node, called, arguments, env), arguments)
+        elif isinstance(node.func, cst.Attribute):
+            self.settings_put(node, base, name, arguments, env)
         return self.call(node, called, arguments, env)
 
     def _arguments(self, node: cst.Call, env: Environment) -> list[tuple[str, Values]]:

@@ -112,6 +112,8 @@ _HELD = tuple(
     for name in ("get", "pop", "setdefault")
 )
 """Calls that return whatever somebody has put there."""
+NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
+"""Calls that give all names of a module, or of an object."""
 
 ATTRIBUTES = {
     f"{APP}.jinja_env": f"{APPS_TEMPLATES}.Environment",
@@ -243,7 +245,7 @@ def returned(path: str) -> Values | None:
     kind = RETURNED.get(path)
     if kind:
         return one(Instance(kind))
-    if path in _HELD:
+    if path in _HELD or path in NAMESPACES:
         return NOTHING
     if path in {"flask.Files.getlist", "flask.Files.values"}:
         return one(Many(one(Instance("werkzeug.datastructures.FileStorage"))))

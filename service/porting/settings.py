@@ -1,0 +1,99 @@
+"""Settings of an app that are more than data: what the project puts there, and reads again."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from .containers import Containers
+from .environment import Environment
+from .flask_types import APP
+from .values import NOTHING, Arguments, External, Many, Row, Text, Values, items, merged
+
+CONFIG = External(f"{APP}.config")
+_UPDATING = {"from_mapping", "update"}
+
+
+class Settings(Containers):
+    """The evaluation of `app.config`."""
+
+    def _subscript(self, node: cst.Subscript, env: Environment) -> Values:
+        found = super()._subscript(node, env)
+        return (
+            self._read(found, self._key(node, env)) if self._is_config(node.value, env) else found
+        )
+
+    def assign(
+        self,
+        target: cst.BaseExpression,
+        values: Values,
+        env: Environment,
+        quietly: bool = False,
+    ) -> None:
+        """Assign values; what has a name in `app.config` is kept by that name."""
+        names: set[str] = set()
+        if isinstance(target, cst.Subscript) and self._is_config(target.value, env):
+            names = _texts(self._key(target, env))
+        if not names:
+            super().assign(target, values, env, quietly)
+        for name in names:
+            self._put(target, name, values, env)
+
+    def settings_put(
+        self, node: cst.Call, base: Values, name: str, given: Arguments, env: Environment
+    ) -> None:
+        """Keep what `config.update(...)` is given, and the like."""
+        if CONFIG not in base or name not in _UPDATING or not isinstance(node.func, cst.Attribute):
+            return
+        for arg, (how, values) in zip(node.args, given, strict=True):
+            pairs = arg.value.elements if isinstance(arg.value, cst.Dict) else ()
+            written = [pair for pair in pairs if isinstance(pair, cst.DictElement)]
+            for pair in written:
+                for key in _texts(self.evaluate(pair.key, env)):
+                    self._put(node, key, self.evaluate(pair.value, env), env)
+            if how not in {"", "*", "**"}:
+                self._put(node, how, values, env)
+            elif not written or len(written) < len(pairs):
+                self._grow(node, node.func.value, items(frozenset(filter(_holds, values))), env)
+
+    def held(self, base: Values, found: Values, given: Arguments) -> Values:
+        """What `get`, `pop` and `setdefault` return, of a container of the app's as well."""
+        found |= items(frozenset(filter(_holds, base)))
+        if CONFIG in base and given:
+            found = self._read(found, given[0][1])
+        return found.union(*(values for _, values in given[1:]))
+
+    def _read(self, found: Values, names: Values) -> Values:
+        """What settings of these names may be, where `found` is what any of them may be."""
+        put = self.program.settings
+        named = [put[name] for name in _texts(names) & put.keys()]
+        if NOTHING in named:
+            return NOTHING
+        scopes = (*self.program.classes.values(), *self.program.modules.values())
+        for name in filter(str.isupper, _texts(names)):
+            named += [of.bindings.get(name, NOTHING) for of in scopes]
+        return NOTHING.union(*named) or found
+
+    def _put(self, node: cst.CSTNode, name: str, values: Values, env: Environment) -> None:
+        self.keep(values)
+        self.leak(values, node, env)
+        before = self.program.settings.get(name)
+        self.program.settings[name] = merged((before or NOTHING) | values)
+        self.changed |= self.program.settings[name] != before
+
+    def _is_config(self, node: cst.BaseExpression, env: Environment) -> bool:
+        named = isinstance(node, cst.Name) or (
+            isinstance(node, cst.Attribute) and node.attr.value == "config"
+        )
+        return named and CONFIG in self.evaluate(node, env)
+
+    def _key(self, node: cst.Subscript, env: Environment) -> Values:
+        index = node.slice[0].slice
+        return self.evaluate(index.value, env) if isinstance(index, cst.Index) else NOTHING
+
+
+def _holds(value: object) -> bool:
+    return isinstance(value, Many | Row)
+
+
+def _texts(names: Values) -> set[str]:
+    return {value.text for value in names if isinstance(value, Text)}
