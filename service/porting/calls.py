@@ -9,6 +9,7 @@ from . import flask_types as types
 from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by, passed_through
 from .doubles import CALLING, STANDING_IN
 from .environment import Environment
+from .importing import IMPORTING
 from .libraries import applied
 from .narrowing import decorated_at_once, is_parameter, opened_for, passes_on, stands_for_a_view
 from .program import Class, Function, Program
@@ -41,7 +42,7 @@ from .values import (
     routines,
     something_of,
 )
-from .view_objects import IMPORTING, ViewObjects
+from .view_objects import ViewObjects
 
 _HOLDING = {
     f"builtins.{name}"
@@ -281,7 +282,7 @@ class Calls(ViewObjects):
             proxies = frozenset(Proxied(function) for function in routines(everything))
             return proxies or one(Instance(path))
         if path in IMPORTING and given:
-            return self.imported_by_name(given[0], path)
+            return self.imported_by_call(site, path, arguments, env)
         if path == "builtins.type" and len(given) == 1:
             return frozenset(Type(v.of) for v in given[0] if isinstance(v, Object))
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
