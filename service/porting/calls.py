@@ -202,12 +202,12 @@ class Calls(ViewObjects):
         record = self.of_record(site, path, arguments, env)
         if record is not None:
             return record
-        for how, values in arguments if path == "types.SimpleNamespace" else ():
-            self.store(one(Instance(path)), how, values)
         if path.endswith(".as_view"):
             self._make_views(site, arguments)
         given = [values for _, values in arguments]
         everything = frozenset().union(*given)
+        if path in {types.CLIENT, types.REQUEST_CONTEXT} and given:
+            site.first = given[0]
         if path in _BY_NAME and given:
             self.touch(site.node, given[0], env)
         for value in given[0] if given else NOTHING:

@@ -49,6 +49,7 @@ from .passes.settings import keep_prefixes, tell_of_settings
 from .passes.settings_of_tests import tell_of_settings_of_tests
 from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
+from .passes.tests_of_werkzeug import rewrite_tests_of_werkzeug
 from .passes.testsuites import rewrite_testsuites
 from .passes.unknown_answers import tell_of_unknown_answers
 from .passes.urls import tell_of_urls
@@ -67,6 +68,7 @@ STEPS = (
     tell_of_entries,
     rewrite_errors,
     rewrite_testsuites,
+    rewrite_tests_of_werkzeug,
     tell_of_memory,
     rewrite_doubles,
     rewrite_handovers,
