@@ -275,7 +275,7 @@ class Calls(ViewObjects):
         if path == "flask.utils.run_sync":
             self.program.in_threads |= routines(everything)
         if path == "flask.Flask.ensure_sync":
-            return one(External("flask.async_function"))
+            return one(types.VIEW)
         if path == "dataclasses.field":
             return self.field(site, arguments, env)
         if path == types.PROXY:
@@ -331,12 +331,11 @@ class Calls(ViewObjects):
         return drivers.returned(path, any(how == "index" for how, _ in arguments))
 
     def _result_of(self, path: str) -> Values:
-        known = types.returned(path)
+        known = self.returned_by_views() if path == types.VIEW.path else types.returned(path)
         if known is not None:
             return known
-        if path.rpartition(".")[2][:1].isupper():
-            return one(Instance(path))
-        return one(something_of(path))
+        is_class = path.rpartition(".")[2][:1].isupper()
+        return one(Instance(path) if is_class else something_of(path))
 
     def _is_decorating(self, path: str) -> bool:
         return is_transparent(path) or path in _HOLDING

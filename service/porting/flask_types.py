@@ -42,7 +42,7 @@ TESTED = "pytest.Class"
 """A class of tests, and an object of it, as fixtures see it."""
 PROXY = "werkzeug.local.LocalProxy"
 THREAD_LOCAL = "threading.local"
-_VIEWS, _VIEW = f"{APP}.view_functions", External("flask.async_function")
+_VIEWS, VIEW = f"{APP}.view_functions", External("flask.async_function")
 """Where an app keeps its views, and what any of them may be."""
 _VERBS = ("delete", "get", "head", "open", "options", "patch", "post", "put", "trace")
 
@@ -250,11 +250,11 @@ def returned(path: str) -> Values | None:
     if path in {"flask.Files.getlist", "flask.Files.values"}:
         return one(Many(one(Instance("werkzeug.datastructures.FileStorage"))))
     if path in {f"{_VIEWS}.get", f"{_VIEWS}.pop"}:
-        return one(_VIEW)
+        return one(VIEW)
     if path == f"{_VIEWS}.values":
-        return one(Many(one(_VIEW)))
+        return one(Many(one(VIEW)))
     if path == f"{_VIEWS}.items":
-        return one(Many(one(Row((DATA, one(_VIEW))))))
+        return one(Many(one(Row((DATA, one(VIEW))))))
     if path == "flask.Files.items":
         return one(Many(one(Row((DATA, one(Instance("werkzeug.datastructures.FileStorage")))))))
     return None
@@ -269,7 +269,7 @@ def subscripted(kind: str) -> Values:
     if kind == "flask.Files":
         return one(Instance("werkzeug.datastructures.FileStorage"))
     if kind == _VIEWS:
-        return one(_VIEW)
+        return one(VIEW)
     return one(something_of(kind))
 
 

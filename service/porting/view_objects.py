@@ -6,7 +6,7 @@ from .importing import Importing
 from .program import Function
 from .registration import VIEW
 from .sites import Site
-from .values import Object, Routine, Values, routines
+from .values import NOTHING, Object, Routine, Values, routines
 
 
 class ViewObjects(Importing):
@@ -17,6 +17,11 @@ class ViewObjects(Importing):
         objects = [value for value in values if isinstance(value, Object)]
         methods = {method for each in objects for method in self.methods(each.of, "__call__")}
         return routines(values) | methods
+
+    def returned_by_views(self) -> Values | None:
+        """What a view returns, whichever it is; None if that is not known of any."""
+        views = (each for each in self.program.functions.values() if VIEW in each.roles)
+        return NOTHING.union(*(view.returns for view in views)) or None
 
     def call_view(self, site: Site, called: Values) -> None:
         """An object that is a view calls another one; of either kind, if that is not known."""
