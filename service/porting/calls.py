@@ -9,6 +9,7 @@ from . import flask_types as types
 from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by, passed_through
 from .doubles import CALLING, STANDING_IN
 from .environment import Environment
+from .importing import IMPORTING
 from .libraries import applied
 from .narrowing import decorated_at_once, is_parameter, opened_for, passes_on, stands_for_a_view
 from .program import Class, Function, Program
@@ -41,7 +42,7 @@ from .values import (
     routines,
     something_of,
 )
-from .view_objects import IMPORTING, ViewObjects
+from .view_objects import ViewObjects
 
 _HOLDING = {
     f"builtins.{name}"
@@ -199,12 +200,12 @@ class Calls(ViewObjects):
         record = self.of_record(site, path, arguments, env)
         if record is not None:
             return record
-        for how, values in arguments if path == "types.SimpleNamespace" else ():
-            self.store(one(Instance(path)), how, values)
         if path.endswith(".as_view"):
             self._make_views(site, arguments)
         given = [values for _, values in arguments]
         everything = frozenset().union(*given)
+        if path in {types.CLIENT, types.REQUEST_CONTEXT} and given:
+            site.first = given[0]
         if path in _BY_NAME and given:
             self.touch(site.node, given[0], env)
         for value in given[0] if given else NOTHING:
@@ -272,14 +273,14 @@ class Calls(ViewObjects):
         if path == "flask.utils.run_sync":
             self.program.in_threads |= routines(everything)
         if path == "flask.Flask.ensure_sync":
-            return one(External("flask.async_function"))
+            return one(types.VIEW)
         if path == "dataclasses.field":
             return self.field(site, arguments, env)
         if path == types.PROXY:
             proxies = frozenset(Proxied(function) for function in routines(everything))
             return proxies or one(Instance(path))
         if path in IMPORTING and given:
-            return self.imported_by_name(given[0], path)
+            return self.imported_by_call(site, path, arguments, env)
         if path == "builtins.type" and len(given) == 1:
             return frozenset(Type(v.of) for v in given[0] if isinstance(v, Object))
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
@@ -328,12 +329,11 @@ class Calls(ViewObjects):
         return drivers.returned(path, any(how == "index" for how, _ in arguments))
 
     def _result_of(self, path: str) -> Values:
-        known = types.returned(path)
+        known = self.returned_by_views() if path == types.VIEW.path else types.returned(path)
         if known is not None:
             return known
-        if path.rpartition(".")[2][:1].isupper():
-            return one(Instance(path))
-        return one(something_of(path))
+        is_class = path.rpartition(".")[2][:1].isupper()
+        return one(Instance(path) if is_class else something_of(path))
 
     def _is_decorating(self, path: str) -> bool:
         return is_transparent(path) or path in _HOLDING

@@ -33,15 +33,16 @@ APPS_TEMPLATES = "flask.templating"
 RENDERED = f"{APPS_TEMPLATES}.Template.render"
 """What no event loop may call; in a thread, it works as it is."""
 """Where the environment of an app is, whose templates are rendered asynchronously by Quart."""
-_CLIENT = "flask.testing.FlaskClient"
+CLIENT = "flask.testing.FlaskClient"
 _RESPONSE = "flask.Response"
 REQUEST = "flask.Request"
+REQUEST_CONTEXT = f"{APP}.request_context"
 _RUNNER = "flask.testing.FlaskCliRunner"
 TESTED = "pytest.Class"
 """A class of tests, and an object of it, as fixtures see it."""
 PROXY = "werkzeug.local.LocalProxy"
 THREAD_LOCAL = "threading.local"
-_VIEWS, _VIEW = f"{APP}.view_functions", External("flask.async_function")
+_VIEWS, VIEW = f"{APP}.view_functions", External("flask.async_function")
 """Where an app keeps its views, and what any of them may be."""
 _VERBS = ("delete", "get", "head", "open", "options", "patch", "post", "put", "trace")
 
@@ -59,9 +60,9 @@ _MAKING_JSON = [
 RETURNED = {
     **dict.fromkeys(_MAKING_JSON, "json.text"),
     "json.text.decode": "json.text",
-    **{f"{_CLIENT}.{verb}": _RESPONSE for verb in _VERBS},
-    f"{_CLIENT}.?": _RESPONSE,
-    f"{_CLIENT}.session_transaction": "flask.testing.SessionTransaction",
+    **{f"{CLIENT}.{verb}": _RESPONSE for verb in _VERBS},
+    f"{CLIENT}.?": _RESPONSE,
+    f"{CLIENT}.session_transaction": "flask.testing.SessionTransaction",
     **{f"{of}._get_current_object": of for of in (APP, "flask.g", REQUEST, "flask.session")},
     f"{APP}.config.get": "builtins.?",
     f"{APP}.app_context": "flask.ctx.AppContext",
@@ -76,11 +77,12 @@ RETURNED = {
     f"{APP}.make_response": _RESPONSE,
     f"{APP}.preprocess_request": _RESPONSE,
     f"{APP}.process_response": _RESPONSE,
-    f"{APP}.request_context": "flask.ctx.RequestContext",
+    f"{APP}.request_class": REQUEST,
+    REQUEST_CONTEXT: "flask.ctx.RequestContext",
     f"{APP}.response_class": _RESPONSE,
     f"{APP}.send_static_file": _RESPONSE,
     f"{APP}.test_cli_runner": _RUNNER,
-    f"{APP}.test_client": _CLIENT,
+    f"{APP}.test_client": CLIENT,
     f"{APP}.test_request_context": "flask.ctx.RequestContext",
     f"{APP}.url_for": "builtins.str",
     BYTEARRAY.kind: BYTEARRAY.kind,
@@ -100,7 +102,7 @@ RETURNED = {
         for of in (APPS_TEMPLATES, "jinja2")
         for name in ("from_string", "get_or_select_template", "get_template", "select_template")
     },
-    "service.porting.testing.PortedClient": _CLIENT,
+    "service.porting.testing.PortedClient": CLIENT,
     "service.porting.request_contexts.request_context": "flask.ctx.RequestContext",
     "flask.Files.get": "werkzeug.datastructures.FileStorage",
 }
@@ -118,8 +120,8 @@ NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
 ATTRIBUTES = {
     f"{APP}.jinja_env": f"{APPS_TEMPLATES}.Environment",
     f"{APP}.session_interface": "flask.sessions.SecureCookieSessionInterface",
-    f"{_CLIENT}.application": APP,
-    f"{_CLIENT}.app": APP,
+    f"{CLIENT}.application": APP,
+    f"{CLIENT}.app": APP,
     f"{REQUEST}.files": "flask.Files",
     f"{REQUEST}.form": "flask.Form",
     "flask.ctx.AppContext.app": APP,
@@ -197,10 +199,10 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "flask.app.Quart": APP,
     "flask.cli.FlaskGroup": "flask.cli.AppGroup",
     "flask.cli.QuartGroup": "flask.cli.AppGroup",
-    "flask.testing.QuartClient": _CLIENT,
+    "flask.testing.QuartClient": CLIENT,
     "flask.testing.QuartCliRunner": _RUNNER,
-    "flask.testing.client.QuartClient": _CLIENT,
-    "flask.typing.TestClientProtocol": _CLIENT,
+    "flask.testing.client.QuartClient": CLIENT,
+    "flask.typing.TestClientProtocol": CLIENT,
     "flask.signals.Namespace": "blinker.Namespace",
     "flask.wrappers.response.Response": _RESPONSE,
     "collections.namedtuple": "typing.NamedTuple",
@@ -213,7 +215,7 @@ _SAME = {f"flask.{home}.{name}": f"flask.{name}" for home in _HOMES for name in 
     "service.porting.runtime.stream_with_context": "flask.stream_with_context",
     "service.porting.views.PortedMethodView": "flask.views.MethodView",
     "service.porting.views.PortedView": "flask.views.View",
-    "werkzeug.test.Client": _CLIENT,
+    "werkzeug.test.Client": CLIENT,
     "werkzeug.test.TestResponse": _RESPONSE,
     "flask.datastructures.FileStorage": "werkzeug.datastructures.FileStorage",
     "werkzeug.FileStorage": "werkzeug.datastructures.FileStorage",
@@ -250,11 +252,11 @@ def returned(path: str) -> Values | None:
     if path in {"flask.Files.getlist", "flask.Files.values"}:
         return one(Many(one(Instance("werkzeug.datastructures.FileStorage"))))
     if path in {f"{_VIEWS}.get", f"{_VIEWS}.pop"}:
-        return one(_VIEW)
+        return one(VIEW)
     if path == f"{_VIEWS}.values":
-        return one(Many(one(_VIEW)))
+        return one(Many(one(VIEW)))
     if path == f"{_VIEWS}.items":
-        return one(Many(one(Row((DATA, one(_VIEW))))))
+        return one(Many(one(Row((DATA, one(VIEW))))))
     if path == "flask.Files.items":
         return one(Many(one(Row((DATA, one(Instance("werkzeug.datastructures.FileStorage")))))))
     return None
@@ -269,7 +271,7 @@ def subscripted(kind: str) -> Values:
     if kind == "flask.Files":
         return one(Instance("werkzeug.datastructures.FileStorage"))
     if kind == _VIEWS:
-        return one(_VIEW)
+        return one(VIEW)
     return one(something_of(kind))
 
 

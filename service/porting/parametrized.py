@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import libcst as cst
@@ -10,6 +11,7 @@ from .nodes import text_of
 from .values import DATA, NOTHING, Text, Values, items, one, place
 
 PARAMETRIZE = "pytest.mark.parametrize()"
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 _ARGUMENTS = ("argnames", "argvalues")
 
 
@@ -47,5 +49,9 @@ def _at(passed: Values, number: int) -> Values:
 
 
 def _known(values: Values) -> Values:
-    """Without texts and numbers: of those there may be many."""
-    return frozenset(value for value in values - DATA if not isinstance(value, Text))
+    """Without numbers, and texts that are no dotted names: of those there may be many."""
+    return frozenset(
+        value
+        for value in values - DATA
+        if not isinstance(value, Text) or _DOTTED.fullmatch(value.text)
+    )

@@ -19,6 +19,7 @@ from .passes.awaiting import await_calls
 from .passes.blocking import tell_of_blocking, tell_of_waiting_for_threads
 from .passes.blocks import detach_blocks
 from .passes.class_based_views import rewrite_class_based_views
+from .passes.connections_that_leave import tell_of_connections_that_leave
 from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
@@ -49,6 +50,8 @@ from .passes.settings import keep_prefixes, tell_of_settings
 from .passes.settings_of_tests import tell_of_settings_of_tests
 from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
+from .passes.streams_without_an_end import tell_of_streams_without_an_end
+from .passes.tests_of_werkzeug import rewrite_tests_of_werkzeug
 from .passes.testsuites import rewrite_testsuites
 from .passes.unknown_answers import tell_of_unknown_answers
 from .passes.urls import tell_of_urls
@@ -64,9 +67,11 @@ Tell = Callable[[str, int, int], None]
 
 STEPS = (
     replace_openers,
+    tell_of_connections_that_leave,
     tell_of_entries,
     rewrite_errors,
     rewrite_testsuites,
+    rewrite_tests_of_werkzeug,
     tell_of_memory,
     rewrite_doubles,
     rewrite_handovers,
@@ -87,6 +92,7 @@ STEPS = (
     rewrite_files,
     rewrite_streams,
     tell_of_streams,
+    tell_of_streams_without_an_end,
     detach_blocks,
     await_calls,
     rewrite_answers,

@@ -12,7 +12,7 @@ from .handing import Handing
 from .nodes import text_of
 from .program import Class, Program
 from .sites import Site
-from .values import NOTHING, Arguments, Object, Type, Values, items, many, one, routines
+from .values import NOTHING, Arguments, Instance, Object, Type, Values, items, many, one, routines
 
 NAMED_TUPLE = "typing.NamedTuple"
 
@@ -47,6 +47,8 @@ class Records(Handing):
     ) -> Values | None:
         """What a call that makes records, or their class, returns; None if it is none."""
         node = site.node
+        for how, values in arguments if path == "types.SimpleNamespace" else ():
+            self.store(one(Instance(path)), how, values)
         if not isinstance(node, cst.Call):
             return None
         if path == NAMED_TUPLE:

@@ -30,6 +30,7 @@ class Site:
         gathers: the class of what a built-in function goes through here.
         gathered: which of its arguments that is.
         asked: the names of methods that something unknown is asked for by a function of `operator`.
+        first: what makes a test client, or the context of a request, is given first.
         either: whether it is by a name that may be of what is awaited, and of what is not.
     """
 
@@ -45,6 +46,7 @@ class Site:
     gathers: str = ""
     gathered: int = 0
     asked: set[str] = field(default_factory=set)
+    first: Values = NOTHING
     either: bool = False
     block: Block | None = None
 

@@ -78,14 +78,15 @@ def _leaves(node: cst.With) -> bool:
     outside = m.Break() | m.Continue() | m.Yield()
     loops = m.findall(node, m.For() | m.While())
     within = {id(found) for loop in loops for found in m.findall(loop, m.Break() | m.Continue())}
-    return any(id(found) not in within for found in _own(node, outside))
+    return any(id(found) not in within for found in own(node, outside))
 
 
 def _returns(node: cst.With) -> bool:
-    return bool(_own(node, m.Return()))
+    return bool(own(node, m.Return()))
 
 
-def _own(node: cst.With, wanted: Any) -> list[cst.CSTNode]:
+def own(node: cst.With, wanted: Any) -> list[cst.CSTNode]:
+    """What is found in a block, but for the functions that are made there."""
     inner = m.findall(node, m.FunctionDef() | m.Lambda())
     within = {id(found) for each in inner for found in m.findall(each, wanted)}
     return [found for found in m.findall(node, wanted) if id(found) not in within]

@@ -41,6 +41,7 @@ _ANSWERS = "the response that this returns has awaitables for data and JSON"
 def rewrite_doubles(plan: Plan) -> None:
     """Make out the edits for doubles of functions; those of objects are reported."""
     for double in plan.program.doubles.values():
+        _tell_of_both(plan, double)
         if any(path.startswith("werkzeug.serving.") for path in paths(double.target)):
             plan.hand(double.site.where, double.site.node, _NOT_SERVED)
         if any(_is_awaited(plan, value) for value in double.target):
@@ -161,6 +162,16 @@ def _of_plain_function(plan: Plan, double: Double) -> None:
         plan.edits(where.module).change(node, _within(wrapper))
         if any(Instance("flask.Response") in each.returns for each in functions):
             plan.hand(where, node, _ANSWERS)
+
+
+def _tell_of_both(plan: Plan, double: Double) -> None:
+    """Report one that replaces functions of both kinds, as a parametrized test's."""
+    functions = routines(double.target)
+    new = any(_became_async(plan, each) for each in functions) or plan.program.is_ported
+    plain = sorted(each.label for each in functions if not plan.colours.is_async(each))
+    if new and 0 < len(plain) < len(functions):
+        reason = f"what this replaces is awaited, but for {', '.join(plain)}: give that another"
+        plan.hand(double.site.where, double.site.node, reason)
 
 
 def _is_class(values: Values) -> bool:

@@ -13,6 +13,7 @@ import libcst.matchers as m
 
 from service.porting.awaitables import RENAMED
 from service.porting.environment import Names
+from service.porting.importing import FROM_FILES
 from service.porting.imports_gone import TYPE_CHECKING
 from service.porting.libraries import EXTENSIONS, extension
 from service.porting.nodes import as_dotted, dotted, source_of, text_of
@@ -159,6 +160,11 @@ class _Imports:
         self.edits.change(node, lambda old: _replacement(parts))
 
     def _call(self, node: cst.Call) -> None:
+        site = self.plan.program.sites.get((node, "call"))
+        from_file = site is not None and not FROM_FILES.isdisjoint(site.paths)
+        if from_file and not self.plan.program.values.get(node):
+            what = "of a file known only when it runs"
+            self.plan.hand(self.module, node, f"a dynamic import {what}: look at it yourself")
         if dotted(node.func) in {"__import__", "import_module", "importlib.import_module"}:
             name = text_of(node.args[0].value) if node.args else None
             head = _HEAD.match(source_of(node.args[0].value)) if node.args else None

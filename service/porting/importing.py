@@ -1,0 +1,146 @@
+"""Modules that are imported by a call: by a name, or from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import product
+
+import libcst as cst
+import libcst.matchers as m
+
+from .environment import Environment
+from .nodes import text_of
+from .program import Function, Module
+from .records import Records
+from .sites import Site
+from .values import (
+    NOTHING,
+    Arguments,
+    External,
+    Instance,
+    ModuleValue,
+    Text,
+    Values,
+    one,
+    something_of,
+)
+
+_SPECIFYING = "importlib.util.spec_from_file_location"
+_OF_SPEC = "importlib.util.module_from_spec"
+_LOADING = "imp.load_source"
+_AGAIN = {"importlib.reload", "imp.reload"}
+FROM_FILES = {_SPECIFYING, _LOADING}
+"""Calls that are given a module's file, as their second argument."""
+IMPORTING = {
+    *("importlib.import_module", "werkzeug.utils.import_string"),
+    *(*FROM_FILES, _OF_SPEC, *_AGAIN),
+}
+"""Calls that give a module, or what a dotted name stands for."""
+_KNOWN = ("importlib.", "os.", "pathlib.", "builtins.")
+"""Where what leads to a file beside the code comes from."""
+
+
+class Importing(Records):
+    """The evaluation of calls that import."""
+
+    def imported_by_call(
+        self, site: Site, path: str, arguments: Arguments, env: Environment
+    ) -> Values:
+        """The module that such a call gives; of a file, what specifies it."""
+        first = arguments[0][1]
+        if path in _AGAIN:
+            return first
+        if path == _OF_SPEC:
+            return self.attribute(first, "module")
+        if path not in FROM_FILES:
+            return self._imported_by_name(first, path, env)
+        found = self._from_file(site.node, env)
+        self.program.values[site.node] = found
+        if path == _LOADING:
+            return found
+        where = sorted(value.module.name for value in found if isinstance(value, ModuleValue))
+        spec = one(Instance(f"importlib.machinery.ModuleSpec of {', '.join(where)}"))
+        self.store(spec, "module", found)
+        return spec
+
+    def _imported_by_name(self, names: Values, path: str, env: Environment) -> Values:
+        """What is found by names that are written out; and something else, if others are not."""
+        texts = {value.text.replace(":", ".") for value in names if isinstance(value, Text)}
+        found = NOTHING
+        for text in sorted(texts):
+            module = self.module(text, env.scope.module)
+            found |= one(ModuleValue(module)) if module else self.at(text)
+        return found if len(texts) == len(names) else found | one(something_of(path))
+
+    def _from_file(self, node: cst.CSTNode, env: Environment) -> Values:
+        """The modules whose files a call may be given; nothing if one is not known."""
+        if not isinstance(node, cst.Call) or len(node.args) < 2:
+            return NOTHING
+        written = self._written(node.args[1].value, env, frozenset())
+        modules = [_at_path(self.program.modules.values(), each) for each in sorted(written)]
+        known = [ModuleValue(module) for module in modules if module is not None]
+        return frozenset(known) if len(known) == len(modules) else NOTHING
+
+    def _written(self, node: cst.CSTNode, env: Environment, above: frozenset[str]) -> set[str]:
+        """What the path that an expression gives may be, as far as it is written out."""
+        if (text := text_of(node)) is not None:
+            return {text}
+        if isinstance(node, cst.Name):
+            return self._written_by_name(node.value, env, above)
+        if isinstance(node, cst.FormattedStringText):
+            return {node.value}
+        if isinstance(node, cst.Attribute):
+            return self._written(node.value, env, above)
+        joint = "/"
+        if isinstance(node, cst.Call):
+            parts: list[cst.CSTNode] = [node.func, *(arg.value for arg in node.args)]
+        elif isinstance(node, cst.BinaryOperation):
+            parts = [node.left, node.right]
+            joint = "" if isinstance(node.operator, cst.Add) else "/"
+        elif isinstance(node, cst.FormattedString):
+            parts, joint = list(node.parts), ""
+        elif isinstance(node, cst.FormattedStringExpression):
+            parts = [node.expression]
+        elif isinstance(node, cst.Subscript):
+            parts = [node.value]
+        else:
+            return set()
+        found = product(*(self._written(part, env, above) for part in parts))
+        return {joint.join(each) for each in found}
+
+    def _written_by_name(self, name: str, env: Environment, above: frozenset[str]) -> set[str]:
+        values = self.look_up(env, name)
+        texts = {value.text for value in values if isinstance(value, Text)}
+        if texts or name in above:
+            return texts if len(texts) == len(values) else set()
+        for scope in (env.where, env.scope.module):
+            if isinstance(scope, Function) and name in {*scope.names, *scope.keyword_only}:
+                return set()
+            if assigned := _assigned(scope, name):
+                found = [self._written(each, env, above | {name}) for each in assigned]
+                return set().union(*found) if all(found) else set()
+        origins = {value.path for value in values if isinstance(value, External)}
+        origins |= {value.kind for value in values if isinstance(value, Instance)}
+        known = all(f"{origin}.".startswith(_KNOWN) for origin in origins)
+        return {""} if name == "__file__" or (origins and known) else set()
+
+
+def _assigned(scope: Function | Module, name: str) -> list[cst.BaseExpression]:
+    """What is assigned to a name there."""
+    tree = scope.node if isinstance(scope, Function) else scope.tree
+    target = m.AssignTarget(m.Name(name))
+    found = m.findall(tree, m.Assign(targets=[target]) | m.AnnAssign(target=m.Name(name)))
+    return [
+        each.value for each in found if isinstance(each, cst.Assign | cst.AnnAssign) and each.value
+    ]
+
+
+def _at_path(modules: Iterable[Module], path: str) -> Module | None:
+    """The one module whose path ends with what is written of it, or is what that ends with."""
+    written = tuple(part for part in path.split("/") if part not in {"", ".", ".."})
+    paths = {module: module.path.parts for module in modules}
+    if not written:
+        return None
+    found = [module for module in paths if paths[module][-len(written) :] == written]
+    found = found or [each for each in paths if written[-len(paths[each]) :] == paths[each]]
+    return found[0] if len(found) == 1 else None
