@@ -27,6 +27,7 @@ class Writes:
     count: int = 0
     commits: list[tuple[Sequence[cst.BaseStatement], int, cst.Call]] = field(default_factory=list)
     calls: list[cst.Call] = field(default_factory=list)
+    blocks: list[tuple[cst.With, cst.WithItem]] = field(default_factory=list)
 
 
 class Transactions:
@@ -37,9 +38,14 @@ class Transactions:
         self.function = function
         self.writes = Writes()
 
-    def plan(self, node: cst.CSTNode, edit: Edit, call: cst.Call) -> None:
-        """Note what becomes of a node if the connection that `call` is on is converted."""
-        self.q.edits.append(Planned(node, edit, self.function, self.q.number(call)))
+    def plan(self, node: cst.CSTNode, edit: Edit, of: cst.CSTNode) -> None:
+        """Note what becomes of a node if the connection of a call, or an item, is converted."""
+        self.q.edits.append(Planned(node, edit, self.function, self.q.number(of)))
+
+    def without_commits(self) -> None:
+        """Let the commits go, since nothing is left to them."""
+        for suite, index, call in self.writes.commits:
+            self.plan(suite[index], remove, call)
 
     def find_transactions(self) -> None:
         """`commit` makes one transaction of what was written before it, and needs none for one."""
@@ -52,7 +58,7 @@ class Transactions:
             if self.q.is_sql(call)
         ]
         if not commits:
-            if writes and not self.q._autocommit:
+            if writes and not self.q.autocommit:
                 for call in calls:
                     self.q.refuse(call, "what it writes is committed elsewhere")
             return
