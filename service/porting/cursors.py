@@ -39,6 +39,7 @@ class FunctionQueries(QueryBlocks):
         super().__init__(queries, function)
         self._calls: list[cst.Call] = []
         self._taken: set[cst.CSTNode] = set()
+        self._committed: set[cst.Call] = set()
 
     def run(self) -> None:
         node = self.function.node
@@ -138,7 +139,6 @@ class FunctionQueries(QueryBlocks):
         cursor = self.cursors[target.value] = Cursor(call.func.value, call, self.dicts(call))
         if method == "execute":
             cursor.pending = (call, line)
-            cursor.assigned = True
         else:
             self.q.handled(call)
             self.plan(line, remove, call)
@@ -160,13 +160,16 @@ class FunctionQueries(QueryBlocks):
         if kind is None or not isinstance(call.func, cst.Attribute):
             return False
         method = call.func.attr.value
-        if method in {"commit", "rollback"} and kind == "Connection":
+        if method == "commit" and kind == "Connection":
+            self.q.handled(call)
+            self.writes.commits.append((suite, index, call))
+            pending = [each.pending for each in self.cursors.values() if each.pending is not None]
+            self._committed.update(execute for execute, _ in pending)
+            return True
+        if method == "rollback" and kind == "Connection":
             self._flush()
             self.q.handled(call)
-            if method == "commit":
-                self.writes.commits.append((suite, index, call))
-            else:
-                self.plan(line, remove, call)
+            self.plan(line, remove, call)
             return True
         if kind == "Cursor" and method == "close":
             self._flush()
@@ -291,6 +294,8 @@ class FunctionQueries(QueryBlocks):
         self.q.awaited.add(at)
         if line is not None and at is not execute:
             self.plan(line, remove, execute)
+            if execute in self._committed:
+                self.writes.late.append(execute)
 
     def _fresh_name(self) -> str:
         for name in ("row", "record", "found"):

@@ -11,7 +11,7 @@ import libcst.matchers as m
 from .nodes import body_of
 from .program import Function
 from .query_edits import DICTS, entered, unwrapped
-from .transactions import Transactions
+from .transactions import ROLLING_BACK, Transactions
 
 if TYPE_CHECKING:
     from .queries import Queries
@@ -28,14 +28,12 @@ class Cursor:
         made: the call that makes it.
         dicts: whether its rows are dictionaries.
         pending: an `execute` that is not fetched from yet, and its statement.
-        assigned: whether that statement is what assigns to the name.
     """
 
     of: cst.BaseExpression
     made: cst.Call
     dicts: bool
     pending: tuple[cst.Call, cst.SimpleStatementLine] | None = None
-    assigned: bool = False
 
 
 class QueryBlocks(Transactions):
@@ -117,8 +115,7 @@ class QueryBlocks(Transactions):
         for suite, index, call in self.writes.commits:
             if call in calls and not any(_ends(block, suite[index]) for block, _ in blocks):
                 return "it commits in the middle of a `with` that does"
-        rolling_back = m.Call(func=m.Attribute(attr=m.Name("rollback")))
-        if any(m.matches(call, rolling_back) and self.q.is_sql(call) for call in calls):
+        if any(m.matches(call, ROLLING_BACK) and self.q.is_sql(call) for call in calls):
             return "it rolls back within a `with` that commits"
         return ""
 
