@@ -13,7 +13,7 @@ from asyncpg import exceptions
 
 from service.porting.drivers import CONNECTING, SPEAKING_SQL
 from service.porting.idiom import KINDS, connect_sites
-from service.porting.nodes import as_dotted, dotted, parts_of
+from service.porting.nodes import as_dotted, dotted, parts_of, text_of
 from service.porting.plan import RUNTIME, Plan, paths
 from service.porting.program import Function, Scope
 from service.porting.registration import is_of_error_handlers
@@ -50,6 +50,7 @@ _OTHERS = m.Attribute(
 _STATE = m.Attribute(attr=m.OneOf(m.Name("pgcode"), m.Name("sqlstate")))
 _NO_STATE = "ConnectionsError has no pgcode: its __cause__ may tell more"
 _ATTRIBUTES = "asyncpg's errors have sqlstate and other attributes"
+_OTHER_WORDS = "asyncpg does not say `closed`, but `released back to the pool`"
 _ONE_FOR_ALL = "a connection that cannot be had is a ConnectionsError here: a 503, unless handled"
 
 
@@ -73,7 +74,11 @@ def rewrite_errors(plan: Plan) -> None:
             _rewrite_attributes(plan, where, handler, dotted(handler.name.name), caught)
     for expected, site in expectations(plan.program).items():
         met = drivers.apart_from_all() if expected in stay else drivers
-        _rewrite(plan, site.where, expected.args[0].value, met, opened.get(expected, set()))
+        caught = _rewrite(
+            plan, site.where, expected.args[0].value, met, opened.get(expected, set())
+        )
+        if caught.interfaces and _says_closed(expected, site):
+            plan.hand(site.where, expected, _OTHER_WORDS)
     _rewrite_registered(plan, kinds, drivers)
 
 
@@ -122,12 +127,21 @@ class _Drivers:
 
 @dataclass
 class _Caught:
-    """What a handler gets, as it comes out: whose errors, and which are to be added."""
+    """What a handler gets, as it comes out: whose errors, which, and what is to be added."""
 
     asyncpgs: bool
     drivers: bool
     beside: list[str]
     unavailable: bool = False
+    interfaces: bool = False
+
+
+def _says_closed(expected: cst.Call, site: Site) -> bool:
+    """Whether a test looks for what other drivers say of a connection that is used too late."""
+    where = site.where.node if isinstance(site.where, Function) else site.where.tree
+    looked_for = [expected, *m.findall(where, m.Comparison(left=m.SimpleString()))]
+    texts = [text for each in looked_for for text in m.findall(each, m.SimpleString())]
+    return any("closed" in (text_of(text) or "") for text in texts)
 
 
 def _of_connecting(plan: Plan, caught: cst.BaseExpression, kinds: set[str]) -> str:
@@ -167,6 +181,7 @@ def _caught(plan: Plan, where: Scope, types: cst.BaseExpression, drivers: _Drive
         for path in sorted(paths(plan.program.errors.get(part, NOTHING))):
             driver, name = path.partition(".")[0], path.rpartition(".")[2]
             found.asyncpgs |= driver == "asyncpg"
+            found.interfaces |= path.endswith("asyncpg.InterfaceError")
             found.drivers |= driver in SPEAKING_SQL and driver not in drivers.gone
             if driver not in drivers.gone | drivers.shared | drivers.left:
                 continue
@@ -178,6 +193,7 @@ def _caught(plan: Plan, where: Scope, types: cst.BaseExpression, drivers: _Drive
             if new is None or driver in drivers.left:
                 continue
             found.asyncpgs = True
+            found.interfaces |= new == "InterfaceError"
             plan.edits(where.module).need("asyncpg")
             if driver in drivers.gone:
                 renamed = _named(as_dotted(f"asyncpg.{new}"))
