@@ -13,7 +13,7 @@ from .adapted import Adapted
 from .nodes import body_of, perhaps_called, perhaps_met
 from .program import Function
 from .query_blocks import Cursor, QueryBlocks
-from .query_edits import Rewriting, remove
+from .query_edits import COUNTED, Rewriting, remove
 from .sql import NotLiteral, Statement
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _TO_THE_END = m.Call(
     [m.Arg(keyword=None, star=""), m.ZeroOrMore()],
 )
 """What goes through its first argument at once, as `list(cursor)`."""
+_COUNT = m.Attribute(attr=m.Name(COUNTED))
 _LIST = m.Call(m.Name("list"), [m.Arg()])
 _KEEPING = (m.Arg, m.Assign, m.AnnAssign, m.DictElement, m.Element, m.NamedExpr, m.Return, m.Yield)
 _HANDED_ON = m.OneOf(*(kind(value=m.Name()) for kind in _KEEPING))
@@ -227,6 +228,18 @@ class FunctionQueries(QueryBlocks):
                 continue
             indexed = isinstance(found, cst.Subscript) and call.func.attr.value == "fetchone"
             self._fetch(call, indexed)
+        for read in m.findall(node, _COUNT):
+            if not any(read in m.findall(part, _COUNT) for part in perhaps_met(node)):
+                self._count(cst.ensure_type(read, cst.Attribute))
+
+    def _count(self, read: cst.Attribute) -> None:
+        """`cursor.rowcount` of what was executed just before."""
+        cursor = self._cursor_of(read.value)
+        if cursor is not None and cursor.pending is not None:
+            execute, line = cursor.pending
+            cursor.pending = None
+            self.q.handled(execute)
+            self._convert(execute, cursor.of, COUNTED, cursor.dicts, at=read, line=line)
 
     def _fetch(self, call: cst.Call, indexed: bool) -> None:
         assert isinstance(call.func, cst.Attribute)
@@ -280,6 +293,8 @@ class FunctionQueries(QueryBlocks):
                 raise NotLiteral(adapted.unfit)
             is_text = partial(self.q.texts.is_text_at, given=given, where=self.function)
             sql = Statement(execute.args[0].value, adapted.given, is_text, adapted.is_json)
+            if method == COUNTED and not sql.counts:
+                raise NotLiteral("asyncpg counts the rows of INSERT, UPDATE and DELETE alone")
         except NotLiteral as error:
             self.q.refuse(execute, f"SQL is left as it is: {error}")
             return

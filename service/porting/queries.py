@@ -2,8 +2,8 @@
 
 What is understood, of psycopg and sqlite3: `cursor()`, kept in a name or entered with `with`; a
 connection entered with `with`; `execute` with its SQL written out, followed at once by `fetchone`,
-`fetchall` or a loop; both in one expression; `commit` and `rollback` in the function that writes;
-`close` of the cursor.
+`fetchall`, `rowcount` or a loop; both in one expression; `commit` and `rollback` in the function
+that writes; `close` of the cursor.
 """
 
 from __future__ import annotations

@@ -28,6 +28,9 @@ DICTS = ("dict_row", "RealDictCursor")
 UNDERSTOOD_ROWS = {*DICTS, "tuple_row", "None", "cursor", "ClientCursor", "Cursor"}
 """Row and cursor factories whose rows are dictionaries or tuples."""
 
+COUNTED = "rowcount"
+"""What psycopg counts in the cursor, and asyncpg says at the end of what `execute` returns."""
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -59,11 +62,15 @@ class Rewriting:
     def __call__(self, node: cst.BaseExpression) -> cst.BaseExpression:
         rewritten = self.q.rewritten
         arguments = [arg.with_changes(value=rewritten(arg.value)) for arg in self.sql.arguments]
+        method = "execute" if self.method == COUNTED else self.method
         call = cst.Call(
-            cst.Attribute(in_parentheses_if_awaited(rewritten(self.of)), cst.Name(self.method)),
+            cst.Attribute(in_parentheses_if_awaited(rewritten(self.of)), cst.Name(method)),
             [cst.Arg(self.sql.node), *arguments],
         )
         result: cst.BaseExpression = self.q.waited(self.at, call)
+        if self.method == COUNTED:
+            words = called(cst.Attribute(in_parentheses_if_awaited(result), cst.Name("split")))
+            return called("int", _last_of(words))
         kind = "dict" if self.dicts else "tuple"
         if self.method == "execute" or self.indexed:
             return result
@@ -76,6 +83,11 @@ class Rewriting:
         )
         chosen = cst.IfExp(test, called(kind, cst.Name(self.name)), cst.Name("None"))
         return in_parentheses(chosen)
+
+
+def _last_of(words: cst.Call) -> cst.Subscript:
+    last = cst.UnaryOperation(cst.Minus(), cst.Integer("1"))
+    return cst.Subscript(words, [cst.SubscriptElement(cst.Index(last))])
 
 
 def remove(node: cst.CSTNode) -> object:
