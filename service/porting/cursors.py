@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -12,14 +11,9 @@ import libcst.matchers as m
 from .adapted import Adapted
 from .nodes import body_of, perhaps_called, perhaps_met
 from .program import Function
-from .query_edits import (
-    DICTS,
-    Rewriting,
-    remove,
-    unwrapped,
-)
+from .query_blocks import Cursor, QueryBlocks
+from .query_edits import COUNTED, Rewriting, remove
 from .sql import NotLiteral, Statement
-from .transactions import Transactions
 
 if TYPE_CHECKING:
     from .queries import Queries
@@ -31,39 +25,21 @@ _TO_THE_END = m.Call(
     [m.Arg(keyword=None, star=""), m.ZeroOrMore()],
 )
 """What goes through its first argument at once, as `list(cursor)`."""
+_COUNT = m.Attribute(attr=m.Name(COUNTED))
 _LIST = m.Call(m.Name("list"), [m.Arg()])
 _KEEPING = (m.Arg, m.Assign, m.AnnAssign, m.DictElement, m.Element, m.NamedExpr, m.Return, m.Yield)
 _HANDED_ON = m.OneOf(*(kind(value=m.Name()) for kind in _KEEPING))
 """Where a name is read, and what it stands for goes elsewhere."""
 
 
-@dataclass
-class _Cursor:
-    """A cursor in a name.
-
-    Attributes:
-        of: the connection it was made of.
-        made: the call that makes it.
-        dicts: whether its rows are dictionaries.
-        pending: an `execute` that is not fetched from yet, and its statement.
-        assigned: whether that statement is what assigns to the name.
-    """
-
-    of: cst.BaseExpression
-    made: cst.Call
-    dicts: bool
-    pending: tuple[cst.Call, cst.SimpleStatementLine] | None = None
-    assigned: bool = False
-
-
-class FunctionQueries(Transactions):
+class FunctionQueries(QueryBlocks):
     """The SQL of one function."""
 
     def __init__(self, queries: Queries, function: Function) -> None:
         super().__init__(queries, function)
-        self.cursors: dict[str, _Cursor] = {}
         self._calls: list[cst.Call] = []
         self._taken: set[cst.CSTNode] = set()
+        self._committed: set[cst.Call] = set()
 
     def run(self) -> None:
         node = self.function.node
@@ -100,7 +76,9 @@ class FunctionQueries(Transactions):
         for index, statement in enumerate(statements):
             if isinstance(statement, cst.SimpleStatementLine):
                 self._line(statements, index, statement)
-            elif isinstance(statement, cst.With) and self._cursor_block(statement):
+            elif isinstance(statement, cst.With) and self.is_block(statement):
+                self._flush()
+                self.enter(statement)
                 self._suite(body_of(statement.body))
             elif isinstance(statement, cst.FunctionDef | cst.ClassDef):
                 continue
@@ -128,7 +106,7 @@ class FunctionQueries(Transactions):
         for cursor in self.cursors.values():
             self._execute(cursor)
 
-    def _execute(self, cursor: _Cursor) -> None:
+    def _execute(self, cursor: Cursor) -> None:
         if cursor.pending is not None:
             call, _ = cursor.pending
             cursor.pending = None
@@ -158,10 +136,9 @@ class FunctionQueries(Transactions):
         if method not in {"cursor", "execute"}:
             return False
         self._execute_pending(target.value)
-        cursor = self.cursors[target.value] = _Cursor(call.func.value, call, self._dicts(call))
+        cursor = self.cursors[target.value] = Cursor(call.func.value, call, self.dicts(call))
         if method == "execute":
             cursor.pending = (call, line)
-            cursor.assigned = True
         else:
             self.q.handled(call)
             self.plan(line, remove, call)
@@ -170,26 +147,6 @@ class FunctionQueries(Transactions):
     def _execute_pending(self, name: str) -> None:
         if name in self.cursors:
             self._execute(self.cursors[name])
-
-    def _dicts(self, call: cst.Call) -> bool:
-        written = cst.Module([]).code_for_node(call)
-        return any(word in written for word in DICTS) or self.q.dicts_of(call)
-
-    def _cursor_block(self, block: cst.With) -> bool:
-        if len(block.items) != 1:
-            return False
-        item = block.items[0]
-        call = item.item
-        if not isinstance(call, cst.Call) or self.q.is_sql(call) != "Connection":
-            return False
-        assert isinstance(call.func, cst.Attribute)
-        name = item.asname.name if item.asname else None
-        if call.func.attr.value != "cursor" or not isinstance(name, cst.Name):
-            return False
-        self.cursors[name.value] = _Cursor(call.func.value, call, self._dicts(call))
-        self.q.handled(call, item)
-        self.plan(block, unwrapped, call)
-        return True
 
     def _plain_call(
         self,
@@ -203,13 +160,16 @@ class FunctionQueries(Transactions):
         if kind is None or not isinstance(call.func, cst.Attribute):
             return False
         method = call.func.attr.value
-        if method in {"commit", "rollback"} and kind == "Connection":
+        if method == "commit" and kind == "Connection":
+            self.q.handled(call)
+            self.writes.commits.append((suite, index, call))
+            pending = [each.pending for each in self.cursors.values() if each.pending is not None]
+            self._committed.update(execute for execute, _ in pending)
+            return True
+        if method == "rollback" and kind == "Connection":
             self._flush()
             self.q.handled(call)
-            if method == "commit":
-                self.writes.commits.append((suite, index, call))
-            else:
-                self.plan(line, remove, call)
+            self.plan(line, remove, call)
             return True
         if kind == "Cursor" and method == "close":
             self._flush()
@@ -227,7 +187,7 @@ class FunctionQueries(Transactions):
                 return True
         return False
 
-    def _cursor_of(self, node: cst.CSTNode | None) -> _Cursor | None:
+    def _cursor_of(self, node: cst.CSTNode | None) -> Cursor | None:
         return self.cursors.get(node.value) if isinstance(node, cst.Name) else None
 
     def _for(self, loop: cst.CSTNode, over: cst.BaseExpression) -> None:
@@ -244,7 +204,7 @@ class FunctionQueries(Transactions):
             assert isinstance(over.func, cst.Attribute)
             if over.func.attr.value == "execute":
                 self.q.handled(loop, over)
-                self._convert(over, over.func.value, "fetch", self._dicts(over), at=at)
+                self._convert(over, over.func.value, "fetch", self.dicts(over), at=at)
 
     def _expressions(self, node: cst.CSTNode) -> None:
         """Fetching, anywhere in a statement."""
@@ -267,6 +227,18 @@ class FunctionQueries(Transactions):
                 continue
             indexed = isinstance(found, cst.Subscript) and call.func.attr.value == "fetchone"
             self._fetch(call, indexed)
+        for read in m.findall(node, _COUNT):
+            if not any(read in m.findall(part, _COUNT) for part in perhaps_met(node)):
+                self._count(cst.ensure_type(read, cst.Attribute))
+
+    def _count(self, read: cst.Attribute) -> None:
+        """`cursor.rowcount` of what was executed just before."""
+        cursor = self._cursor_of(read.value)
+        if cursor is not None and cursor.pending is not None:
+            execute, line = cursor.pending
+            cursor.pending = None
+            self.q.handled(execute)
+            self._convert(execute, cursor.of, COUNTED, cursor.dicts, at=read, line=line)
 
     def _fetch(self, call: cst.Call, indexed: bool) -> None:
         assert isinstance(call.func, cst.Attribute)
@@ -296,7 +268,7 @@ class FunctionQueries(Transactions):
         if cursor is not None:
             self._convert(execute, cursor.of, what, cursor.dicts, at=call, indexed=indexed)
         elif self.q.is_sql(execute) == "Connection":
-            dicts = self._dicts(execute)
+            dicts = self.dicts(execute)
             self._convert(execute, method.value, what, dicts, at=call, indexed=indexed)
 
     def _convert(
@@ -319,6 +291,8 @@ class FunctionQueries(Transactions):
             if adapted.unfit:
                 raise NotLiteral(adapted.unfit)
             sql = Statement(execute.args[0].value, adapted.given, adapted.is_json)
+            if method == COUNTED and not sql.counts:
+                raise NotLiteral("asyncpg counts the rows of INSERT, UPDATE and DELETE alone")
         except NotLiteral as error:
             self.q.refuse(execute, f"SQL is left as it is: {error}")
             return
@@ -335,6 +309,8 @@ class FunctionQueries(Transactions):
         self.q.awaited.add(at)
         if line is not None and at is not execute:
             self.plan(line, remove, execute)
+            if execute in self._committed:
+                self.writes.late.append(execute)
 
     def _fresh_name(self) -> str:
         for name in ("row", "record", "found"):

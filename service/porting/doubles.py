@@ -9,6 +9,7 @@ import libcst as cst
 from . import flask_types as types
 from .environment import Environment
 from .evaluation import Expressions
+from .nodes import parts_of
 from .sites import Double, Site
 from .values import (
     NOTHING,
@@ -52,6 +53,9 @@ class Doubles(Expressions):
 
     def call_given(self, site: Site, position: int, arguments: Arguments, env: Environment) -> None:
         """Call what is given to be called, with the arguments that come after it."""
+        if isinstance(site.node, cst.Call) and site.node.args:
+            for part in parts_of(site.node.args[0].value):
+                self.program.errors[part] = self.evaluate(part, env)
         if isinstance(site.node, cst.Call) and [how for how, _ in arguments[position:]][:1] == [""]:
             given = site.node.args[position].value
             self.call(given, arguments[position][1], arguments[position + 1 :], env)

@@ -1,8 +1,9 @@
 """SQL through a cursor, and the one call of asyncpg that does the same.
 
-What is understood, of psycopg and sqlite3: `cursor()`, kept in a name or entered with `with`;
-`execute` with its SQL written out, followed at once by `fetchone`, `fetchall` or a loop; both in
-one expression; `commit` and `rollback` in the function that writes; `close` of the cursor.
+What is understood, of psycopg and sqlite3: `cursor()`, kept in a name or entered with `with`; a
+connection entered with `with`; `execute` with its SQL written out, followed at once by `fetchone`,
+`fetchall`, `rowcount` or a loop; both in one expression; `commit` and `rollback` in the function
+that writes; `close` of the cursor.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import libcst.matchers as m
 
 from . import drivers
 from .cursors import FunctionQueries
+from .nodes import outline
 from .program import Function, Program
 from .query_edits import DICTS, Planned
+from .reach import with_called
 from .sites import Site
 
 
@@ -48,7 +51,7 @@ class Queries:
             for node, number in program.connects.items()
             if any(word in cst.Module([]).code_for_node(node) for word in DICTS)
         }
-        self._autocommit = any(
+        self.autocommit = any(
             m.findall(module.tree, m.Arg(keyword=m.Name("autocommit"), value=m.Name("True")))
             or m.findall(
                 module.tree,
@@ -65,9 +68,25 @@ class Queries:
             for site in program.sites.values()
             if any(drivers.number_of(path) for path in site.paths)
         }
-        for function in list(program.functions.values()):
-            if function in speaking - removed and isinstance(function.node, cst.FunctionDef):
-                FunctionQueries(self, function).run()
+        found = [
+            FunctionQueries(self, function)
+            for function in list(program.functions.values())
+            if function in speaking - removed and isinstance(function.node, cst.FunctionDef)
+        ]
+        for queries in found:
+            queries.run()
+        self._refuse_committed_within(found)
+
+    def _refuse_committed_within(self, found: list[FunctionQueries]) -> None:
+        """What a block calls commits what it has written: asyncpg would wait for its end."""
+        committing = {each.function for each in found if each.writes.commits or each.writes.blocks}
+        sites = self.program.sites
+        for block, item in [each for queries in found for each in queries.writes.blocks]:
+            calls = m.findall(block.body, m.Call()) if item in self.entering else []
+            known = [site for call in calls if (site := sites.get((call, "call"))) is not None]
+            called = with_called({f for site in known for f in site.functions}, sites.values())
+            if not called.isdisjoint(committing):
+                self.refuse(item, "what its block calls commits")
 
     def refusal(self, site: Site) -> str:
         """Why a site cannot be converted; empty if it can."""
@@ -75,7 +94,7 @@ class Queries:
             return self._refusals[site.node]
         if site.node in self._handled:
             return ""
-        return "this use of a connection or cursor has no rule"
+        return f"this use of a connection or cursor has no rule: {_shown(site)}"
 
     def is_sql(self, node: cst.CSTNode, role: str = "call") -> str | None:
         """The class of a driver's object whose method is called here, if it speaks SQL."""
@@ -88,8 +107,9 @@ class Queries:
         return None
 
     def number(self, node: cst.CSTNode) -> int | None:
-        """The connection that a call is on."""
-        site = self.program.sites.get((node, "call"))
+        """The connection that a call is on, or that an item of a `with` enters."""
+        item = isinstance(node, cst.WithItem)
+        site = self.program.sites.get((node, "with" if item else "call"))
         return next(
             (n for path in (site.paths if site else ()) if (n := drivers.number_of(path))), None
         )
@@ -105,3 +125,13 @@ class Queries:
     def dicts_of(self, call: cst.Call) -> bool:
         """Whether the rows of this connection are dictionaries."""
         return self.number(call) in self._dict_connections
+
+
+def _shown(site: Site) -> str:
+    """How a connection or cursor is used, for readers."""
+    node = site.node
+    if isinstance(node, cst.WithItem):
+        return f"with {outline(node.item)}"
+    if isinstance(node, cst.For | cst.CompFor):
+        return f"for ... in {outline(node.iter)}"
+    return outline(node.func if isinstance(node, cst.Call) else node)

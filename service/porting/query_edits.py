@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,9 @@ DICTS = ("dict_row", "RealDictCursor")
 """What the old call says for rows that are dictionaries."""
 UNDERSTOOD_ROWS = {*DICTS, "tuple_row", "None", "cursor", "ClientCursor", "Cursor"}
 """Row and cursor factories whose rows are dictionaries or tuples."""
+
+COUNTED = "rowcount"
+"""What psycopg counts in the cursor, and asyncpg says at the end of what `execute` returns."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,15 @@ class Rewriting:
     def __call__(self, node: cst.BaseExpression) -> cst.BaseExpression:
         rewritten = self.q.rewritten
         arguments = [arg.with_changes(value=rewritten(arg.value)) for arg in self.sql.arguments]
+        method = "execute" if self.method == COUNTED else self.method
         call = cst.Call(
-            cst.Attribute(in_parentheses_if_awaited(rewritten(self.of)), cst.Name(self.method)),
+            cst.Attribute(in_parentheses_if_awaited(rewritten(self.of)), cst.Name(method)),
             [cst.Arg(self.sql.node), *arguments],
         )
         result: cst.BaseExpression = self.q.waited(self.at, call)
+        if self.method == COUNTED:
+            words = called(cst.Attribute(in_parentheses_if_awaited(result), cst.Name("split")))
+            return called("int", _last_of(words))
         kind = "dict" if self.dicts else "tuple"
         if self.method == "execute" or self.indexed:
             return result
@@ -78,6 +85,11 @@ class Rewriting:
         return in_parentheses(chosen)
 
 
+def _last_of(words: cst.Call) -> cst.Subscript:
+    last = cst.UnaryOperation(cst.Minus(), cst.Integer("1"))
+    return cst.Subscript(words, [cst.SubscriptElement(cst.Index(last))])
+
+
 def remove(node: cst.CSTNode) -> object:
     if isinstance(node, cst.SimpleStatementLine):
         return without_statement(node)
@@ -85,7 +97,38 @@ def remove(node: cst.CSTNode) -> object:
 
 
 def unwrapped(node: cst.With) -> object:
-    return cst.FlattenSentinel(body_of(node.body))
+    return cst.FlattenSentinel(_under(node, body_of(node.body)))
+
+
+def _under(node: cst.With, statements: Sequence[cst.BaseStatement]) -> Sequence[cst.BaseStatement]:
+    """Statements in the place of a block, under what stands above it."""
+    first, *others = statements
+    above = [*node.leading_lines, *first.leading_lines]  # type: ignore[attr-defined]
+    return [first.with_changes(leading_lines=above), *others]
+
+
+def entered(index: int, writes: bool) -> Edit:
+    """What becomes of `with` a connection, an item of a block, where that writes, or does not."""
+
+    def edit(node: cst.With) -> object:
+        connection, named = node.items[index].item, node.items[index].asname
+        lines: list[cst.BaseStatement] = []
+        if named is not None:
+            name = cst.ensure_type(named.name, cst.Name)
+            assign = cst.Assign([cst.AssignTarget(name)], connection)
+            lines, connection = [cst.SimpleStatementLine([assign])], name
+        if not writes:
+            return cst.FlattenSentinel(_under(node, [*lines, *body_of(node.body)]))
+        item = _transaction(connection)
+        block = cst.With([item], node.body, asynchronous=cst.Asynchronous())
+        return cst.FlattenSentinel(_under(node, [*lines, block]))
+
+    return edit
+
+
+def _transaction(connection: cst.BaseExpression) -> cst.WithItem:
+    of = in_parentheses_if_awaited(connection)
+    return cst.WithItem(cst.Call(cst.Attribute(of, cst.Name("transaction"))))
 
 
 def collected(holder: list[cst.BaseStatement]) -> Edit:
@@ -103,8 +146,7 @@ def in_transaction(
     queries: Queries, of: cst.BaseExpression, holder: list[cst.BaseStatement]
 ) -> Edit:
     def edit(node: Any) -> object:
-        connection = in_parentheses_if_awaited(queries.rewritten(of))
-        item = cst.WithItem(cst.Call(cst.Attribute(connection, cst.Name("transaction"))))
+        item = _transaction(queries.rewritten(of))
         body = set_right(cst.IndentedBlock(holder))
         assert isinstance(body, cst.IndentedBlock)
         return cst.With([item], body, asynchronous=cst.Asynchronous())

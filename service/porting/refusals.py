@@ -13,7 +13,7 @@ from .bound_methods import only_called
 from .idiom import POSTGRESQL, REDIS, Idiom, Kept, connect_sites, kept_of, numbers_in
 from .mentions import mentions
 from .narrowing import opened_for
-from .nodes import dotted, text_of
+from .nodes import dotted, outline, text_of
 from .program import Function, Module
 from .query_edits import UNDERSTOOD_ROWS
 from .shown import of_drivers, read_from_g
@@ -105,7 +105,9 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
             _refuse(kept, "it is opened within a function that does more", site)
         for leaked in idiom.program.leaked.get(number, ()):
             if leaked.where not in idiom.removed:
-                _refuse(kept, "it is handed to code outside of the project", leaked)
+                to = outline(leaked.node.func) if isinstance(leaked.node, cst.Call) else ""
+                reason = "it is handed to code outside of the project"
+                _refuse(kept, f"{reason}: {to}" if to else reason, leaked)
         if number in idiom.program.attached and not kept.of_g:
             attached = idiom.program.attached[number]
             _refuse(kept, "an object keeps it, which may outlive the app context", attached)

@@ -33,6 +33,8 @@ _CHANGING = re.compile(
 """Functions whose effect is a transaction's."""
 _READING = re.compile(r"\s*(?:SELECT|VALUES|SHOW|TABLE|EXPLAIN)\b", re.IGNORECASE)
 
+_COUNTING = re.compile(r"\s*(?:INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+
 
 class NotLiteral(Exception):
     """The statement, or its arguments, cannot be rewritten; the text says why."""
@@ -45,6 +47,7 @@ class Statement:
         node: the string, rewritten.
         arguments: what to pass after it.
         writes: whether it may change something.
+        counts: whether asyncpg says how many rows it was about.
         locks: whether what it does lasts as long as its transaction, whatever comes after it.
 
     Args:
@@ -66,6 +69,7 @@ class Statement:
         self._has_arguments = given is not None
         self._check(text)
         self.node = self._rewritten(sql)
+        self.counts = bool(_COUNTING.match(text))
         self.locks = bool(_LOCKING.search(text) or _CHANGING.search(text))
         self.writes = self.locks or not _READING.match(text)
         self.arguments = self._arguments(given)

@@ -18,6 +18,10 @@ _REASON = (
     "get it where it is used, in a context"
 )
 
+_RAISES = m.OneOf(*map(m.Name, ("assertRaises", "assertRaisesRegex", "raises")))
+_EXPECTING = m.With([m.WithItem(m.Call(m.Attribute(attr=_RAISES) | m.Name("raises")))])
+"""A test that the connection is closed then."""
+
 
 def tell_of_connections_that_leave(plan: Plan) -> None:
     """Report where a `with app.app_context():` opens what is returned, or used after it."""
@@ -74,7 +78,9 @@ def _is_read_after(name: str, block: Block) -> bool:
     scope = block.function
     nodes = list(below(scope.tree if isinstance(scope, Module) else scope.node))
     after = nodes[nodes.index(block.node) + len(list(below(block.node))) :]
-    named = (each for each in after if isinstance(each, cst.Name) and each.value == name)
+    refused = {part for each in after if m.matches(each, _EXPECTING) for part in below(each)}
+    left = (each for each in after if each not in refused)
+    named = (each for each in left if isinstance(each, cst.Name) and each.value == name)
     bound = {id(part) for each in after for part in _not_read(each)}
     members = {id(each.attr) for each in after if isinstance(each, cst.Attribute)}
     first = next((each for each in named if id(each) not in members), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import libcst as cst
 import libcst.matchers as m
@@ -13,7 +13,7 @@ from asyncpg import exceptions
 
 from service.porting.drivers import CONNECTING, SPEAKING_SQL
 from service.porting.idiom import KINDS, connect_sites
-from service.porting.nodes import as_dotted, dotted, parts_of
+from service.porting.nodes import as_dotted, dotted, parts_of, text_of
 from service.porting.plan import RUNTIME, Plan, paths
 from service.porting.program import Function, Scope
 from service.porting.registration import is_of_error_handlers
@@ -22,7 +22,7 @@ from service.porting.values import NOTHING, routines
 
 from .databases import attempts
 from .errors_left import no_longer_asked
-from .errors_met import only_of_what_stays, opened_in_attempts
+from .errors_met import expectations, only_of_what_stays, opened_in_attempts
 
 _UNAVAILABLE = "ConnectionsError"
 _OF_CONNECTING = (
@@ -39,6 +39,7 @@ _OF_ASYNCPG = {
     "ProgrammingError": "SyntaxOrAccessError",
 }
 """asyncpg's names of what psycopg raises, unless they are put together as below."""
+_OF_SQLITE = {"ProgrammingError": "InterfaceError"}
 _IN_LOWER_CASE = {name.lower(): name for name in exceptions.__all__}
 _ENDING = re.compile("(error|exception|failure)$")
 _OTHERS = m.Attribute(
@@ -49,6 +50,7 @@ _OTHERS = m.Attribute(
 _STATE = m.Attribute(attr=m.OneOf(m.Name("pgcode"), m.Name("sqlstate")))
 _NO_STATE = "ConnectionsError has no pgcode: its __cause__ may tell more"
 _ATTRIBUTES = "asyncpg's errors have sqlstate and other attributes"
+_OTHER_WORDS = "asyncpg does not say `closed`, but `released back to the pool`"
 _ONE_FOR_ALL = "a connection that cannot be had is a ConnectionsError here: a 503, unless handled"
 
 
@@ -57,7 +59,7 @@ def rewrite_errors(plan: Plan) -> None:
     kinds = {kept.kind for kept in plan.idiom.kept.values() if not kept.refusal}
     opened = opened_in_attempts(plan) if kinds else {}
     drivers = _Drivers.of(plan)
-    stay = only_of_what_stays(plan) if drivers.shared else set()
+    stay = only_of_what_stays(plan)
     of_openers = {handler for _, handler in attempts(plan)}
     for handler, (where, _) in plan.program.handlers.items():
         assert isinstance(handler, cst.ExceptHandler | cst.ExceptStarHandler)
@@ -66,16 +68,31 @@ def rewrite_errors(plan: Plan) -> None:
             if handler.name is not None and m.findall(handler.body, _STATE | _OTHERS):
                 plan.hand(where, handler, _NO_STATE)
             continue
-        shared = drivers.shared if handler not in stay else set()
-        caught = _caught(plan, where, handler.type, replace(drivers, shared=shared))
-        if _of_connecting(plan, handler.type, opened.get(handler, set())):
-            caught.unavailable = True
-            caught.beside.append(plan.edits(where.module).need(RUNTIME, _UNAVAILABLE))
-        for name in caught.beside:
-            plan.edits(where.module).change(handler.type, _or(name))
+        met = drivers.apart_from_all() if handler in stay else drivers
+        caught = _rewrite(plan, where, handler.type, met, opened.get(handler, set()))
         if handler.name is not None:
             _rewrite_attributes(plan, where, handler, dotted(handler.name.name), caught)
+    for expected, site in expectations(plan.program).items():
+        met = drivers.apart_from_all() if expected in stay else drivers
+        caught = _rewrite(
+            plan, site.where, expected.args[0].value, met, opened.get(expected, set())
+        )
+        if caught.interfaces and _says_closed(expected, site):
+            plan.hand(site.where, expected, _OTHER_WORDS)
     _rewrite_registered(plan, kinds, drivers)
+
+
+def _rewrite(
+    plan: Plan, where: Scope, types: cst.BaseExpression, drivers: _Drivers, opened: set[str]
+) -> _Caught:
+    """Let a handler, or a test that expects an error, get those that come now."""
+    caught = _caught(plan, where, types, drivers)
+    if _of_connecting(plan, types, opened):
+        caught.unavailable = True
+        caught.beside.append(plan.edits(where.module).need(RUNTIME, _UNAVAILABLE))
+    for name in caught.beside:
+        plan.edits(where.module).change(types, _or(name))
+    return caught
 
 
 @dataclass
@@ -92,6 +109,10 @@ class _Drivers:
     shared: set[str]
     left: set[str]
 
+    def apart_from_all(self) -> _Drivers:
+        """Where none of them can be met that asyncpg takes the place of."""
+        return _Drivers(set(), set(), self.left)
+
     @classmethod
     def of(cls, plan: Plan) -> _Drivers:
         asked: dict[bool, set[str]] = defaultdict(set)
@@ -106,12 +127,21 @@ class _Drivers:
 
 @dataclass
 class _Caught:
-    """What a handler gets, as it comes out: whose errors, and which are to be added."""
+    """What a handler gets, as it comes out: whose errors, which, and what is to be added."""
 
     asyncpgs: bool
     drivers: bool
     beside: list[str]
     unavailable: bool = False
+    interfaces: bool = False
+
+
+def _says_closed(expected: cst.Call, site: Site) -> bool:
+    """Whether a test looks for what other drivers say of a connection that is used too late."""
+    where = site.where.node if isinstance(site.where, Function) else site.where.tree
+    looked_for = [expected, *m.findall(where, m.Comparison(left=m.SimpleString()))]
+    texts = [text for each in looked_for for text in m.findall(each, m.SimpleString())]
+    return any("closed" in (text_of(text) or "") for text in texts)
 
 
 def _of_connecting(plan: Plan, caught: cst.BaseExpression, kinds: set[str]) -> str:
@@ -151,16 +181,19 @@ def _caught(plan: Plan, where: Scope, types: cst.BaseExpression, drivers: _Drive
         for path in sorted(paths(plan.program.errors.get(part, NOTHING))):
             driver, name = path.partition(".")[0], path.rpartition(".")[2]
             found.asyncpgs |= driver == "asyncpg"
+            found.interfaces |= path.endswith("asyncpg.InterfaceError")
             found.drivers |= driver in SPEAKING_SQL and driver not in drivers.gone
             if driver not in drivers.gone | drivers.shared | drivers.left:
                 continue
-            new = _name_in_asyncpg(name)
+            new = _OF_SQLITE.get(name) if driver == "sqlite3" else None
+            new = new or _name_in_asyncpg(name)
             if new is None:
                 reason = f"asyncpg has another name for {name}: see asyncpg.exceptions"
                 plan.hand(where, part, reason)
             if new is None or driver in drivers.left:
                 continue
             found.asyncpgs = True
+            found.interfaces |= new == "InterfaceError"
             plan.edits(where.module).need("asyncpg")
             if driver in drivers.gone:
                 renamed = _named(as_dotted(f"asyncpg.{new}"))

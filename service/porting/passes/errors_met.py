@@ -1,17 +1,19 @@
-"""Which connections the errors may come from that a handler is for."""
+"""Which connections the errors may come from that a handler is for, or that a test expects."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.doubles import CALLING
 from service.porting.drivers import SPEAKING_SQL, number_of
 from service.porting.plan import Plan
 from service.porting.program import Program, Scope
+from service.porting.sites import Site
 
 _Met = TypeVar("_Met", str, int)
 _ANYTHING = 0
@@ -48,19 +50,40 @@ def only_of_what_stays(plan: Plan) -> set[cst.CSTNode]:
     }
 
 
+def expectations(program: Program) -> dict[cst.Call, Site]:
+    """The calls by which tests say which errors they expect."""
+    return {
+        site.node: site
+        for site in program.sites.values()
+        if isinstance(site.node, cst.Call) and site.node.args
+        if site.role == "call" and not CALLING.keys().isdisjoint(site.paths)
+    }
+
+
 def _in_attempts(
     program: Program, met: Iterable[tuple[cst.CSTNode, Scope, _Met]]
 ) -> Mapping[cst.CSTNode, set[_Met]]:
     """What may be met within what a handler is for, by what is met where."""
     at = _by_place(program, met)
     found: dict[cst.CSTNode, set[_Met]] = defaultdict(set)
-    for module in {where.module for where, _ in program.handlers.values()}:
-        for attempt in m.findall(module.tree, m.Try() | m.TryStar()):
-            assert isinstance(attempt, cst.Try | cst.TryStar)
+    expected = expectations(program)
+    scopes = [where for where, _ in program.handlers.values()]
+    scopes += [site.where for site in expected.values()]
+    for module in {where.module for where in scopes}:
+        for attempt in m.findall(module.tree, m.Try() | m.TryStar() | m.With()):
+            assert isinstance(attempt, cst.Try | cst.TryStar | cst.With)
             within = m.findall(attempt.body, m.Call() | m.Name() | m.Attribute() | m.WithItem())
             all_met = {each for node in within for each in at.get(node, ())}
-            found.update((handler, all_met) for handler in attempt.handlers)
+            found.update((handler, all_met) for handler in _handlers(attempt, expected))
     return found
+
+
+def _handlers(
+    attempt: cst.Try | cst.TryStar | cst.With, expected: Collection[cst.CSTNode]
+) -> Sequence[cst.CSTNode]:
+    if isinstance(attempt, cst.With):
+        return [item.item for item in attempt.items if item.item in expected]
+    return attempt.handlers
 
 
 def _by_place(
