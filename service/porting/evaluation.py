@@ -43,6 +43,7 @@ class Expressions(Settings):
 
     def __init__(self, program: Program) -> None:
         super().__init__(program)
+        self._texts: dict[cst.CSTNode, Values] = {}
         self._handlers = {
             cst.Name: self._name,
             cst.Attribute: self._attribute,
@@ -143,13 +144,15 @@ class Expressions(Settings):
             self.program.reads[node] = Read(name, env.where, env.block, numbers, of_g)
 
     def _string(self, node: cst.SimpleString | cst.ConcatenatedString, env: Environment) -> Values:
-        try:
-            text = node.evaluated_value
-        except Exception:
-            text = None
-        if text is None:
+        if node not in self._texts:
+            try:
+                text = node.evaluated_value
+            except Exception:
+                text = None
+            self._texts[node] = one(Text(text)) if isinstance(text, str) else DATA
+        if isinstance(node, cst.ConcatenatedString):
             self.parts(node, env)
-        return one(Text(text)) if isinstance(text, str) else DATA
+        return self._texts[node]
 
     def _await(self, node: cst.Await, env: Environment) -> Values:
         self.program.awaited.add(node.expression)

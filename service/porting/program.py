@@ -116,9 +116,9 @@ class Class(Scope):
 
     def lineage(self) -> list[Class]:
         """The class and those of the project that it inherits from."""
-        from .values import Type
-
         if self._lineage is None:
+            from .values import Type
+
             found: dict[Class, None] = {}
             queue = [self]
             while queue:
@@ -135,14 +135,9 @@ class Class(Scope):
 
     def external_bases(self) -> list[str]:
         """The paths of what it inherits from outside the project."""
-        from .values import External, Instance
-
-        return [
-            base.path if isinstance(base, External) else base.kind
-            for here in self.lineage()
-            for base in here.bases
-            if isinstance(base, External | Instance)
-        ]
+        bases = (base for here in self.lineage() for base in here.bases)
+        paths = (getattr(base, "path", None) or getattr(base, "kind", None) for base in bases)
+        return [path for path in paths if path]
 
     def fields(self) -> list[str]:
         """The fields that its objects are made of, in their order, if it has no `__init__`."""

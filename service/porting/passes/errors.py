@@ -59,7 +59,8 @@ def rewrite_errors(plan: Plan) -> None:
     kinds = {kept.kind for kept in plan.idiom.kept.values() if not kept.refusal}
     opened = opened_in_attempts(plan) if kinds else {}
     drivers = _Drivers.of(plan)
-    stay = only_of_what_stays(plan)
+    speaking = drivers.gone | drivers.shared | drivers.left
+    stay = only_of_what_stays(plan) if speaking else set()
     of_openers = {handler for _, handler in attempts(plan)}
     for handler, (where, _) in plan.program.handlers.items():
         assert isinstance(handler, cst.ExceptHandler | cst.ExceptStarHandler)
