@@ -253,8 +253,9 @@ class Program:
     awaited: set[cst.CSTNode] = field(default_factory=set)
     """Expressions that are awaited already, or handed to something that awaits them."""
     stored: dict[tuple[str, str], Values] = field(default_factory=dict)
-    settings: dict[str, Values] = field(default_factory=dict)
     """What was put into attributes of objects from outside, such as `g.db`."""
+    settings: dict[str, Values] = field(default_factory=dict)
+    """What is put into `app.config`, by its name."""
     aliases: dict[Function, set[Function]] = field(default_factory=lambda: defaultdict(set))
     """Functions that stand in for each other, so that they must be of one kind."""
     doubles: dict[cst.CSTNode, Double] = field(default_factory=dict)

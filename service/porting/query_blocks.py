@@ -88,8 +88,9 @@ class QueryBlocks(Transactions):
             super().find_transactions()
             return
         if reason := self._ended_otherwise():
-            for _, item in self.writes.blocks:
-                self.q.refuse(item, reason)
+            commits = [call for _, _, call in self.writes.commits]
+            for node in (*(item for _, item in self.writes.blocks), *commits, *self.writes.calls):
+                self.q.refuse(node, reason)
             return
         for block, item in self.writes.blocks:
             if writes := bool(self._written_in(block, item)):
@@ -108,6 +109,9 @@ class QueryBlocks(Transactions):
     def _ended_otherwise(self) -> str:
         """What is written, or committed, in another way than by leaving the block it is in."""
         blocks = self.writes.blocks
+        ended = (*(item for _, item in blocks), *(call for _, _, call in self.writes.commits))
+        if len({*map(self.q.number, (*ended, *self.writes.calls))}) > 1:
+            return "it enters one connection, and another one with it"
         within = set().union(*(self._written_in(block, item) for block, item in blocks))
         if not within.issuperset(self.writes.calls) and not self.q.autocommit:
             return "it writes outside of the `with` that commits"

@@ -22,6 +22,9 @@ from .query_edits import (
 if TYPE_CHECKING:
     from .queries import Queries
 
+_MAY_FAIL = m.Assert() | m.AugAssign() | m.BinaryOperation() | m.Call() | m.Raise() | m.Subscript()
+_FETCHED = m.OneOf(*map(m.Name, ("close", "fetchall", "fetchone")))
+_FETCHING = m.Call(func=m.Attribute(attr=_FETCHED))
 ROLLING_BACK = m.Call(func=m.Attribute(attr=m.Name("rollback")))
 _ABORTED = m.Expr(m.Call(func=m.Name("abort")) | m.Call(func=m.Attribute(attr=m.Name("abort"))))
 _FAILING = m.ExceptHandler(
@@ -117,13 +120,18 @@ class Transactions:
         )
 
     def _may_fail(self) -> bool:
-        """Whether something that is no SQL happens between what is written and its commit."""
+        """Whether anything may fail between what is written and its commit, but to fetch that."""
         return any(
-            isinstance(found, cst.Raise) or not self.q.is_sql(found)
+            not self._is_fetched(found)
             for suite, index, _ in self.writes.commits
             for each in self._after_writing(suite[:index])
-            for found in m.findall(each, m.Raise() | m.Call())
+            for found in m.findall(each, _MAY_FAIL)
         )
+
+    def _is_fetched(self, node: cst.CSTNode) -> bool:
+        """`cursor.fetchone()`, and one of its columns, or `cursor.close()`."""
+        call = node.value if isinstance(node, cst.Subscript) else node
+        return m.matches(call, _FETCHING) and bool(self.q.is_sql(call))
 
     def _after_writing(self, suite: Sequence[cst.BaseStatement]) -> Iterator[cst.BaseStatement]:
         first = self._first_write(suite)
@@ -168,6 +176,8 @@ class Transactions:
                 return "it commits elsewhere than it writes"
             if any(m.findall(each, m.Return()) for each in suite[first:index]):
                 return "it returns before it commits"
+            if any(m.findall(each, m.Break() | m.Continue()) for each in suite[first:index]):
+                return "it leaves a loop before it commits"
         return ""
 
     def _wrap(

@@ -52,6 +52,9 @@ def app(make_app: MakeApp, postgresql_url: str) -> Quart:
         ("int[]", ("1", None), [1, None]),
         ("date[]", ["1999-01-08"], [date(1999, 1, 8)]),
         ("text[]", [1, 2], ["1", "2"]),
+        ("int[]", "{1,2}", [1, 2]),
+        ("text[]", "{a,b}", ["a", "b"]),
+        ("timestamp", datetime(2020, 1, 1, 2, tzinfo=UTC), datetime(2020, 1, 1, 2)),
         ("jsonb", "text", "text"),
     ],
 )
@@ -69,15 +72,12 @@ async def test_whatever_asks_takes_text(app: Quart) -> None:
         a = await get_db("a")
         await a.execute("CREATE TEMP TABLE days (number int, day date, word text)")
         await a.execute("INSERT INTO days VALUES ($1, $2, $3)", "1", "1999-01-08", 1)
-        await a.executemany(
-            "INSERT INTO days VALUES ($1, $2, $3)",
-            [("2", date(1999, 1, 9), "b"), (3, "1999-01-10", None), (None, None, 4)],
-        )
+        await a.fetch("INSERT INTO days VALUES ($1, $2, $3)", "2", date(1999, 1, 9), "b")
+        await a.execute("INSERT INTO days VALUES ($1, $2, $3)", None, "1999-01-10", None)
         assert [tuple(row) for row in await a.fetch("SELECT * FROM days")] == [
             (1, date(1999, 1, 8), "1"),
             (2, date(1999, 1, 9), "b"),
-            (3, date(1999, 1, 10), None),
-            (None, None, "4"),
+            (None, date(1999, 1, 10), None),
         ]
         row = await a.fetchrow(
             "SELECT word FROM days WHERE number = $1 AND day < $2", "2", "2020-1-1"
@@ -96,6 +96,17 @@ async def test_text_that_is_none_of_the_type_is_refused_as_by_the_server(app: Qu
             await a.fetchval("SELECT $1::bigint", b"5")
         with pytest.raises(asyncpg.InterfaceError, match="expects 1 argument"):
             await a.fetchval("SELECT $1::bigint", "5", "6")
+        for kind, given in [
+            ("interval", "1 month"),
+            ("time", "24:00"),
+            ("date", "0044-03-15 BC"),
+            ("int", [1]),
+            ("int", []),
+            ("text", timedelta(1)),
+            ("int[]", [b"1"]),
+        ]:
+            with pytest.raises(asyncpg.DataError, match="invalid input for query argument"):
+                await a.fetchval(f"SELECT $1::{kind}", given)
         with pytest.raises(asyncpg.DivisionByZeroError):
             await a.fetchval("SELECT 1 / $1::int", "0")
         assert await a.fetchval("SELECT $1::bigint", "5") == 5
