@@ -121,7 +121,7 @@ class Evaluation(Definitions):
             for fixture in self.program.fixtures.get(name, []):
                 if fixture is not function:
                     found |= fixture.returns | fixture.yields
-            asked_for = FIXTURE in function.roles and name == "request"
+            asked_for = function.roles & {FIXTURE, TEST} and name == "request"
             kind = "pytest.FixtureRequest" if asked_for else types.PYTEST_FIXTURES.get(name)
             if kind and not found:
                 found |= one(Instance(kind))
