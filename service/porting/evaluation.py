@@ -11,8 +11,10 @@ from . import drivers
 from . import flask_types as types
 from .containers import Containers
 from .environment import Environment
+from .generated import all_generating
 from .nodes import beginning_of
 from .program import Function, Program
+from .registration import FIXTURE
 from .sites import Read, Site
 from .values import (
     BYTEARRAY,
@@ -326,8 +328,15 @@ class Expressions(Containers):
         function.is_generator = True
         given: Values = NOTHING
         if isinstance(node.value, cst.From):
-            given = items(self.evaluate(node.value.item, env))
-            function.pins.setdefault("`yield from` has no asynchronous form", node)
+            values = self.evaluate(node.value.item, env)
+            given = items(values)
+            line = self.program.statements.get(node)
+            made = all_generating(values) if FIXTURE in function.roles else set()
+            if made and line is not None:  # nothing is thrown into a fixture
+                self.site(line, env, "for").functions |= made
+            else:
+                function.pins.setdefault("`yield from` has no asynchronous form", node)
+                self.go_through(node.value.item, values, env)
         elif node.value is not None:
             given = self.evaluate(node.value, env)
         if not given <= function.yields:

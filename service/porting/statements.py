@@ -161,10 +161,10 @@ class Evaluation(Definitions):
     def _statement(self, node: cst.CSTNode, env: Environment) -> None:
         if isinstance(node, cst.SimpleStatementLine):
             for part in node.body:
-                self._small(part, env)
                 value = getattr(part, "value", None)
-                if isinstance(value, cst.Call):
+                if isinstance(value, cst.Call | cst.Yield):
                     self.program.statements[value] = node
+                self._small(part, env)
         elif isinstance(node, cst.FunctionDef):
             self.define(node, env)
         elif isinstance(node, cst.ClassDef):
