@@ -22,7 +22,7 @@ from .program import Block, Function, Module, Program
 from .registration import COMMAND, HOOK, VIEW
 from .sites import Site
 from .together import set_up_together
-from .unseen import pin_what_is_called_plainly, pin_what_is_called_unseen, unresolved
+from .unseen import is_awaited, pin_what_is_called_plainly, pin_what_is_called_unseen, unresolved
 from .waiting_for_threads import waiting_in_tests, waits_elsewhere
 
 ENTERED_HERE = ENTERED | {"flask.testing.SessionTransaction"}
@@ -246,8 +246,7 @@ class Colours:
         together = site.role in {"call", "for"} and not site.through_parameter
         if not together or not self._calls_async(site):
             return False
-        joined = [function for function in site.functions if self._join(function)]
-        return bool(joined)
+        return bool([function for function in site.functions if self._join(function)])
 
     def _join(self, function: Function) -> bool:
         if function in self.asynchronous or not self.can_be_async(function):
@@ -256,9 +255,9 @@ class Colours:
         return True
 
     def _is_promoted(self, function: Function) -> bool:
-        """Whether Quart calls it, so that as `async def` it saves a thread."""
-        if not function.roles & {VIEW, HOOK} or function.is_generator or function.was_async:
-            return False
+        """Whether Quart calls it, so that as `async def` it saves a thread, or must be awaited."""
+        if function.is_generator or function.was_async or not function.roles & {VIEW, HOOK}:
+            return is_awaited(function)
         return all(
             site.through_parameter or site.where.module.is_test or site.role == "with"
             for site in self._callers[function]

@@ -29,6 +29,8 @@ def may_be_either(colours: Colours, site: Site) -> bool:
         return True
     if site.paths.isdisjoint(AWAITABLE):
         return False
+    if site.role == "call" and any(each.is_lambda for each in site.functions):
+        return True
     if _is_of_a_replaced_package(colours.program, site):
         return True
     if isinstance(node, cst.Call) and dotted(read) == "getattr":

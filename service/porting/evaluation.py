@@ -10,8 +10,10 @@ import libcst as cst
 from . import drivers
 from . import flask_types as types
 from .environment import Environment
+from .generated import all_generating
 from .nodes import beginning_of
 from .program import Function, Program
+from .registration import FIXTURE
 from .settings import Settings
 from .sites import Read, Site
 from .values import (
@@ -315,10 +317,8 @@ class Expressions(Settings):
 
     def _binary(self, node: cst.BinaryOperation, env: Environment) -> Values:
         both = self.evaluate(node.left, env) | self.evaluate(node.right, env)
-        return (
-            frozenset(value for value in both if not isinstance(value, Text | Routine | Type))
-            or DATA
-        )
+        kept = (value for value in both if not isinstance(value, Text | Routine | Type))
+        return frozenset(kept) or DATA
 
     def _named(self, node: cst.NamedExpr, env: Environment) -> Values:
         values = self.evaluate(node.value, env)
@@ -332,8 +332,15 @@ class Expressions(Settings):
         function.is_generator = True
         given: Values = NOTHING
         if isinstance(node.value, cst.From):
-            given = items(self.evaluate(node.value.item, env))
-            function.pins.setdefault("`yield from` has no asynchronous form", node)
+            values = self.evaluate(node.value.item, env)
+            given = items(values)
+            line = self.program.statements.get(node)
+            made = all_generating(values) if FIXTURE in function.roles else set()
+            if made and line is not None:  # nothing is thrown into a fixture
+                self.site(line, env, "for").functions |= made
+            else:
+                function.pins.setdefault("`yield from` has no asynchronous form", node)
+                self.go_through(node.value.item, values, env)
         elif node.value is not None:
             given = self.evaluate(node.value, env)
         if not given <= function.yields:

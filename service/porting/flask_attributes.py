@@ -42,3 +42,8 @@ def members(of: type) -> set[str]:
                 if step.opname == "STORE_ATTR"
             }
     return found
+
+
+def taken() -> set[str]:
+    """What requests have under Quart alone: their classes cannot have something else so named."""
+    return members(quart.Request) - members(flask.Request)

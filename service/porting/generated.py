@@ -58,6 +58,12 @@ def pin_beside_others(values: Values, node: cst.CSTNode) -> None:
             value.function.pins.setdefault("a list may be gone through in its place", node)
 
 
+def all_generating(values: Values) -> set[Function]:
+    """The generator functions whose generators the values are; none if there are others, too."""
+    made = {value.function for value in values if isinstance(value, Generated)}
+    return made if len(made) == len(values) else set()
+
+
 def pin_used(values: Values, name: str, node: cst.CSTNode) -> Iterator[Function]:
     """Pin the generator functions of whose generators a method is called, and tell them."""
     for value in values:

@@ -1,4 +1,4 @@
-"""Functions that `operator` makes: they read an attribute of what they get, or call a method."""
+"""What is got by its name: by functions that `operator` makes, or from pytest's `request`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from .values import (
 )
 
 _READING, _CALLING = "operator.attrgetter", "operator.methodcaller"
+_ASKING_FOR_FIXTURES = "pytest.FixtureRequest.getfixturevalue"
 _ANY = frozenset((Text("form"), Text("get_json")))
 """What stands for a name that is not known."""
 
@@ -44,7 +45,13 @@ class Getters(Doubles):
         """What methods are called with, by the call that says so."""
 
     def getter(self, site: Site, path: str, arguments: Arguments) -> Values | None:
-        """What a call of `operator` makes, or None if that is no such function."""
+        """What a call of `operator` makes, or pytest has by a name; None if it is no such call."""
+        if path == _ASKING_FOR_FIXTURES and arguments:
+            fixtures = self.program.fixtures
+            texts = [value.text for value in arguments[0][1] if isinstance(value, Text)]
+            asked = {each for text in texts for each in fixtures.get(text, ())}
+            self.program.fixtures_asked_for[site] = asked
+            return NOTHING.union(*(each.returns | each.yields for each in asked))
         if path in PROPERTIES:
             given = arguments[0][1] if arguments else NOTHING
             for function in routines(NOTHING.union(*(values for _, values in arguments))):
@@ -56,8 +63,8 @@ class Getters(Doubles):
             return None
         names: list[Values] = []
         for how, values in arguments[:1] if path == _CALLING else arguments:
-            texts = frozenset(value for value in values if isinstance(value, Text))
-            names += [NOTHING, NOTHING] if how else [texts]
+            known = frozenset(value for value in values if isinstance(value, Text))
+            names += [NOTHING, NOTHING] if how else [known]
         if path == _CALLING:
             self._passed[site.node] = arguments[1:]
         return one(Getter(tuple(names), site.node))

@@ -258,7 +258,9 @@ class Handing(Encoders, Getters):
         self, node: cst.BaseExpression, functions: Iterable[Function], env: Environment
     ) -> None:
         """Bind what pytest passes to tests for each of their parameters."""
-        for name, values in parameters(node, lambda given: self.evaluate(given, env)).items():
+        fixtures = self.program.fixtures
+        given = parameters(node, lambda each: self.evaluate(each, env), fixtures)
+        for name, values in given.items():
             for function in functions:
                 if name in function.names:
                     self.changed |= function.bind(name, values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import libcst as cst
 
@@ -16,9 +16,11 @@ _ARGUMENTS = ("argnames", "argvalues")
 
 
 def parameters(
-    node: cst.BaseExpression, evaluate: Callable[[cst.BaseExpression], Values]
+    node: cst.BaseExpression,
+    evaluate: Callable[[cst.BaseExpression], Values],
+    fixtures: Collection[str] = (),
 ) -> dict[str, Values]:
-    """What each parameter that a decorator names may be."""
+    """What each parameter that a decorator names may be, with names of these fixtures."""
     args = node.args if isinstance(node, cst.Call) else ()
     given = {
         arg.keyword.value if arg.keyword else name: arg.value
@@ -35,8 +37,8 @@ def parameters(
     names = [name.strip() for part in parts for name in (text_of(part) or "").split(",")]
     passed = items(evaluate(given["argvalues"]))
     if len(names) == 1:
-        return {names[0]: _known(passed)}
-    return {name: _known(_at(passed, number)) for number, name in enumerate(names)}
+        return {names[0]: _known(passed, fixtures)}
+    return {name: _known(_at(passed, number), fixtures) for number, name in enumerate(names)}
 
 
 def _at(passed: Values, number: int) -> Values:
@@ -48,10 +50,10 @@ def _at(passed: Values, number: int) -> Values:
     return found
 
 
-def _known(values: Values) -> Values:
-    """Without numbers, and texts that are no dotted names: of those there may be many."""
+def _known(values: Values, fixtures: Collection[str]) -> Values:
+    """Without numbers, and texts that name neither a fixture nor, with dots, anything else."""
     return frozenset(
         value
         for value in values - DATA
-        if not isinstance(value, Text) or _DOTTED.fullmatch(value.text)
+        if not isinstance(value, Text) or value.text in fixtures or _DOTTED.fullmatch(value.text)
     )

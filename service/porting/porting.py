@@ -45,6 +45,7 @@ from .passes.rendering import tell_of_rendering
 from .passes.request_classes import rewrite_request_classes
 from .passes.requirements import tell_of_requirements
 from .passes.resources import rewrite_resources
+from .passes.running_loops import rewrite_running_loops
 from .passes.serving import tell_of_serving
 from .passes.settings import keep_prefixes, tell_of_settings
 from .passes.settings_of_tests import tell_of_settings_of_tests
@@ -95,6 +96,7 @@ STEPS = (
     tell_of_streams_without_an_end,
     detach_blocks,
     await_calls,
+    rewrite_running_loops,
     rewrite_answers,
     rewrite_iterators,
     tell_of_settings,

@@ -323,6 +323,8 @@ class Program:
     blocks: dict[cst.With, Block] = field(default_factory=dict)
     unparsed: list[tuple[Path, int, str]] = field(default_factory=list)
     fixtures: dict[str, list[Function]] = field(default_factory=lambda: defaultdict(list))
+    fixtures_asked_for: dict[Site, set[Function]] = field(default_factory=dict)
+    """Those that tests get by `request.getfixturevalue`."""
 
     @property
     def is_of_flask(self) -> bool:

@@ -20,6 +20,7 @@ _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _IN_TUPLE = re.compile(r"\bIN\s+%(?:s|\(\w+\)s)", re.IGNORECASE)
 _OF_NO_TYPE = re.compile(
     r"(?:%s|%\(\w+\)s|\?)\s+IS\s+(?:NOT\s+)?NULL\b"
+    r"|[^-+*/\s]\s*(?:%s|%\(\w+\)s|\?)\s*(?:[-+*/]|%%)\s*(?:%s|%\(\w+\)s|\?)(?!::)"
     r"|\b(?:concat|jsonb?_build_(?:array|object))\s*\("
     r"(?:[^()]|\([^()]*\))*?(?:%s|%\(\w+\)s|\?)(?!::)",
     re.IGNORECASE,

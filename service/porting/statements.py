@@ -121,7 +121,7 @@ class Evaluation(Definitions):
             for fixture in self.program.fixtures.get(name, []):
                 if fixture is not function:
                     found |= fixture.returns | fixture.yields
-            asked_for = FIXTURE in function.roles and name == "request"
+            asked_for = function.roles & {FIXTURE, TEST} and name == "request"
             kind = "pytest.FixtureRequest" if asked_for else types.PYTEST_FIXTURES.get(name)
             if kind and not found:
                 found |= one(Instance(kind))
@@ -161,10 +161,10 @@ class Evaluation(Definitions):
     def _statement(self, node: cst.CSTNode, env: Environment) -> None:
         if isinstance(node, cst.SimpleStatementLine):
             for part in node.body:
-                self._small(part, env)
                 value = getattr(part, "value", None)
-                if isinstance(value, cst.Call):
+                if isinstance(value, cst.Call | cst.Yield):
                     self.program.statements[value] = node
+                self._small(part, env)
         elif isinstance(node, cst.FunctionDef):
             self.define(node, env)
         elif isinstance(node, cst.ClassDef):

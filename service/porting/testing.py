@@ -169,7 +169,7 @@ class PortedClient(QuartClient):
         self, key: str, *, domain: str = "localhost", path: str = "/"
     ) -> None:
         """Forget a cookie."""
-        super().delete_cookie(domain, key, path=path)
+        self.set_cookie(key, domain=domain, path=path, max_age=0)
 
     def get_cookie(self, key: str, domain: str = "localhost", path: str = "/") -> Any:
         """The cookie of this name, with `key` and `value`; None if there is none."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import libcst as cst
 import libcst.matchers as m
 
@@ -64,10 +66,10 @@ def _is_called_around_tests(function: Function) -> bool:
     return function.name in _AROUND_TESTS or is_hook
 
 
-def is_awaited(function: Function) -> bool:
-    """Whether it stands in for a method of Quart's that is awaited."""
+def is_awaited(function: Function, among: Set[str] = AWAITABLE) -> bool:
+    """Whether it stands in for a method of Quart's that is awaited, of these."""
     bases = function.owner.external_bases() if function.owner is not None else []
-    return any(f"{base}.{function.name}" in AWAITABLE for base in bases)
+    return any(f"{base}.{function.name}" in among for base in bases)
 
 
 def unresolved(site: Site) -> str | None:

@@ -153,6 +153,21 @@ async def test_a_session_of_plain_functions_is_read_and_changed() -> None:
         assert read["name"] == "bob"
 
 
+async def test_a_cookie_is_forgotten_that_was_set_by_the_app_or_by_the_test() -> None:
+    app = Quart("ported")
+    app.session_interface = InMemory()  # type: ignore[assignment]
+    app.add_url_rule("/", "cookies", lambda: dict(request.cookies))
+    client = PortedClient(app)
+    await client.get("/")
+    client.set_cookie("theme", "dark")
+    assert await (await client.get("/")).get_json() == {"sid": "1", "theme": "dark"}
+    client.delete_cookie("theme")
+    assert await (await client.get("/")).get_json() == {"sid": "1"}
+    client.delete_cookie("sid")
+    client.delete_cookie("of another name")
+    assert await (await client.get("/")).get_json() == {}
+
+
 async def test_a_client_is_entered_by_a_stack_as_well() -> None:
     with ExitStack() as stack:
         client = stack.enter_context(PortedClient(make_app()))

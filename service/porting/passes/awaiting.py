@@ -260,6 +260,16 @@ def _loop(plan: Plan, site: Site) -> None:
         return
     if isinstance(node, cst.For | cst.CompFor) and node.asynchronous is None:
         edits.change(node, _asynchronous)
+    elif isinstance(node, cst.SimpleStatementLine):
+        edits.change(node, _given_on)
+
+
+def _given_on(line: cst.SimpleStatementLine) -> cst.For:
+    """`async for each in make(): yield each`, which was `yield from make()`."""
+    made = cst.ensure_type(m.findall(line, m.From())[0], cst.From).item
+    source = "async for each in made:\n    yield each"
+    loop = cst.ensure_type(cst.parse_statement(source), cst.For)
+    return loop.with_changes(iter=made, leading_lines=line.leading_lines)
 
 
 def _waits_meanwhile(plan: Plan, site: Site) -> bool:

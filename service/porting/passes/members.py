@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from service.porting.flask_types import canonical
+from service.porting.flask_attributes import taken
+from service.porting.flask_types import REQUEST, canonical
 from service.porting.lacking import DEALT_WITH, LACKED, OTHERWISE
 from service.porting.plan import Plan
 from service.porting.values import External, Instance, Object, Super, Type, Value, routines
@@ -32,6 +33,16 @@ def tell_of_members(plan: Plan) -> None:
             if paths & (LACKED.keys() | DEALT_WITH):
                 for function in routines(values):
                     plan.hand(of, function.node, f"Quart does not call {name}")
+    _tell_of_names_taken(plan)
+
+
+def _tell_of_names_taken(plan: Plan) -> None:
+    names = taken()
+    for of in plan.program.classes.values():
+        for name in sorted(names & of.bindings.keys() if REQUEST in of.external_bases() else ()):
+            for function in routines(of.bindings[name]):
+                reason = f"Quart's requests have a {name} of their own: give this another name"
+                plan.hand(of, function.node, reason)
 
 
 def _kinds(value: Value, name: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from quart import Quart
 from service.porting.flask_types import APP
 from service.porting.plan import Plan
 from service.porting.program import Function
+from service.porting.unseen import is_awaited
 from service.porting.values import NOTHING, routines
 
 _CLOSE = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
@@ -23,6 +24,14 @@ _GIVEN_LAST = {
     "process_response",
 }
 _GIVEN_BEFORE = "finalize_request"
+_ERRORS = ("handle_exception", "handle_http_exception", "handle_user_exception")
+_MADE = ("make_default_options_response", "make_response")
+_AWAITED_ANYHOW = {
+    *(f"{APP}.{name}" for name in (*_GIVEN_LAST, _GIVEN_BEFORE, *_ERRORS, *_MADE)),
+    "flask.sessions.SecureCookieSessionInterface.make_null_session",
+    "flask.sessions.SessionInterface.make_null_session",
+}
+"""What Quart awaits without asking whether it can be awaited."""
 _FINALIZING = 4
 _NOT_LAST = f"Quart calls {_GIVEN_BEFORE}(result, request_context, from_error_handler)"
 
@@ -40,7 +49,8 @@ def rewrite_overrides(plan: Plan) -> None:
         for function in routines(of.bindings.get(_GIVEN_BEFORE, NOTHING)):
             if _most(function) < _FINALIZING:
                 plan.hand(of, function.node, _NOT_LAST)
-    for function in plan.program.put_on_apps:
+    overriding = {each for each in plan.functions() if is_awaited(each, _AWAITED_ANYHOW)}
+    for function in plan.program.put_on_apps | overriding:
         if not plan.colours.is_async(function):
             plan.hand(function, function.node, "Quart awaits what this takes the place of")
 

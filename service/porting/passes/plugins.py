@@ -1,4 +1,4 @@
-"""Fixtures of pytest-flask, which tests take without an import of it."""
+"""Fixtures that tests cannot get: of pytest-flask, or while they wait already."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ _FIXTURES = {
     *("accept_any", "accept_json", "accept_jsonp", "accept_mimetype"),
     *("client", "client_class", "live_server"),
 }
+_WAITED_FOR = "is asynchronous now: an asynchronous test can only take it as an argument"
 _PLUGINS = m.Assign([m.AssignTarget(m.Name("pytest_plugins"))])
 PYTEST_FLASK = f"pytest-flask is for Flask; instead: {EXTENSIONS['pytest_flask']}"
 
 
 def tell_of_plugins(plan: Plan) -> None:
-    """Report, once for each file, tests that take what only pytest-flask has."""
+    """Report, once for each file, tests that take what only pytest-flask has; and the others."""
     told = set()
     for function in plan.functions():
         if function.module in told or not plan.program.fixtures.get("app"):
@@ -33,6 +34,11 @@ def tell_of_plugins(plan: Plan) -> None:
             told.add(function.module)
             reason = f"{taken[0]} is no fixture of this project's: {PYTEST_FLASK}"
             plan.hand(function, function.node, reason)
+    for site, asked in plan.program.fixtures_asked_for.items():
+        taken = site.where.names if isinstance(site.where, Function) else []
+        for fixture in filter(plan.colours.is_async, asked):
+            if fixture.name not in taken and plan.colours.is_async(plan.colours.owner(site)):
+                plan.hand(site.where, site.node, f"{fixture.name} {_WAITED_FOR}")
 
 
 def _asked_for(plan: Plan, function: Function) -> list[str]:

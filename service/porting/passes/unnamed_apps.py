@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import libcst as cst
 import libcst.matchers as m
 
 from service.porting.nodes import dotted, perhaps_met, source_of, statement
 from service.porting.plan import GET_DB, RUNTIME, Plan
-from service.porting.program import Scope
+from service.porting.program import Function, Scope
 from service.porting.sites import Site
 
 from .entries import apps_made, names_read
@@ -33,7 +33,7 @@ def name_before(plan: Plan, site: Site, begun: Callable[[str], list[str]]) -> bo
     assert isinstance(line, cst.SimpleStatementLine)
     perhaps = [call for part in perhaps_met(line) for call in m.findall(part, m.Call())]
     several = {each.node for each in apps_made(plan)} & {*m.findall(line, m.Call())} != {node}
-    free = not any(_NAME in scope.bindings for scope in _seen_from(site.where))
+    free = _is_free(site.where)
     if several or node in perhaps or not (free or _only_binds(line)):
         return False
     edits = plan.edits(module)
@@ -52,6 +52,14 @@ def name_before(plan: Plan, site: Site, begun: Callable[[str], list[str]]) -> bo
     edits.change(node, named)
     edits.change(line, after_it)
     return True
+
+
+def _is_free(scope: Scope) -> bool:
+    """Whether the name can be given there: nobody has it, or only what a function never reads."""
+    around: Iterable[Scope] = _seen_from(scope)
+    if isinstance(scope, Function) and not m.findall(scope.node.body, m.Name(_NAME)):
+        around = [scope]
+    return not any(_NAME in each.bindings for each in around)
 
 
 def _seen_from(scope: Scope | None) -> Iterator[Scope]:
