@@ -50,7 +50,7 @@ _HOLDING = {
         "callable", "dict", "enumerate", "frozenset", "hasattr", "id", "isinstance", "issubclass",
         "iter", "list", "next", "print", "repr", "reversed", "set", "tuple", "type", "zip",
     )
-} | CONTAINERS | {"functools.partial"}  # fmt: skip
+} | CONTAINERS | {"functools.partial", *types.PUTTING}  # fmt: skip
 """Calls that call nothing of what they are given."""
 _CALLING_METHODS = {f"builtins.{name}" for name in ("bool", "iter", "len", "next", "repr", "str")}
 _BY_NAME = {f"builtins.{name}" for name in ("delattr", "hasattr", "setattr", "vars")}

@@ -225,15 +225,14 @@ class Expressions(Settings):
                 return self._getattr(node, arguments, env)
             if node.func.value == "hasattr" and len(arguments) > 1:
                 self._hasattr(node, arguments, env)
-        elif isinstance(node.func, cst.Attribute) and name in {"get", "pop", "setdefault"}:
-            stored = self._stored_in_g(base, name, arguments)
-            if stored:
-                self.site(node, env, "call").paths.add("flask.g.get")
-                self.leak(stored, node, env)
-                return stored
-            return self.held(base, self.call(node, called, arguments, env), arguments)
         elif isinstance(node.func, cst.Attribute):
             self.settings_put(node, base, name, arguments, env)
+            if name in {"get", "pop", "setdefault"}:
+                if stored := self._stored_in_g(base, name, arguments):
+                    self.site(node, env, "call").paths.add("flask.g.get")
+                    self.leak(stored, node, env)
+                    return stored
+                return self.held(base, self.call(node, called, arguments, env), arguments)
         return self.call(node, called, arguments, env)
 
     def _arguments(self, node: cst.Call, env: Environment) -> list[tuple[str, Values]]:

@@ -114,6 +114,8 @@ _HELD = tuple(
     for name in ("get", "pop", "setdefault")
 )
 """Calls that return whatever somebody has put there."""
+PUTTING = {f"{APP}.config.{name}" for name in ("from_mapping", "setdefault", "update")}
+"""Calls that put something into an app's configuration, and call nothing of it."""
 NAMESPACES = {"builtins.globals", "builtins.locals", "builtins.vars"}
 """Calls that give all names of a module, or of an object."""
 

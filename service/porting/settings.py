@@ -10,7 +10,7 @@ from .flask_types import APP
 from .values import NOTHING, Arguments, External, Many, Row, Text, Values, items, merged
 
 CONFIG = External(f"{APP}.config")
-_UPDATING = {"from_mapping", "update"}
+_UPDATING = {"from_mapping", "setdefault", "update"}
 
 
 class Settings(Containers):
@@ -43,6 +43,10 @@ class Settings(Containers):
     ) -> None:
         """Keep what `config.update(...)` is given, and the like."""
         if CONFIG not in base or name not in _UPDATING or not isinstance(node.func, cst.Attribute):
+            return
+        if name == "setdefault":
+            for key in _texts(given[0][1]) if len(given) > 1 else ():
+                self._put(node, key, given[1][1], env)
             return
         for arg, (how, values) in zip(node.args, given, strict=True):
             pairs = arg.value.elements if isinstance(arg.value, cst.Dict) else ()
