@@ -292,9 +292,11 @@ class Calls(ViewObjects):
         if path in {"builtins.zip", "builtins.map"}:
             if _takes_apart("zip", everything):
                 self._of_driver(site, "zip", arguments)
-            row = Row(tuple(items(values) for values in given))
+            rows = one(Row(tuple(items(values) for values in given)))
+            known = [types.returned(of.path) for of in everything if isinstance(of, External)]
             objects = frozenset(Object(of.of) for of in everything if isinstance(of, Type))
-            return many(one(row)) if path == "builtins.zip" else items(everything) | many(objects)
+            results = many(NOTHING.union(objects, *filter(None, known)))
+            return many(rows) if path == "builtins.zip" else items(everything) | results
         if path == "builtins.dict":
             if _takes_apart("dict", everything):
                 self._of_driver(site, "dict", arguments)
