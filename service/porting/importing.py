@@ -76,7 +76,12 @@ class Importing(Records):
         """The modules whose files a call may be given; nothing if one is not known."""
         if not isinstance(node, cst.Call) or len(node.args) < 2:
             return NOTHING
-        written = self._written(node.args[1].value, env, frozenset())
+        at = node.args[1].value
+        named = self.look_up(env, at.value) if isinstance(at, cst.Name) else NOTHING
+        whole = {text_of(at) or "", *(value.text for value in named if isinstance(value, Text))}
+        if any(text.startswith("/") for text in whole):
+            return NOTHING  # nothing beside the code
+        written = self._written(at, env, frozenset())
         modules = [_at_path(self.program.modules.values(), each) for each in sorted(written)]
         known = [ModuleValue(module) for module in modules if module is not None]
         return frozenset(known) if len(known) == len(modules) else NOTHING
