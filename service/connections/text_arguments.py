@@ -21,6 +21,7 @@ _INTEGERS = {"int2", "int4", "int8"}
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 _TEXTS = {"bpchar", "name", "text", "varchar"}
 _SCALARS = str, bool, int, float, Decimal, date, time, UUID
+_WITHOUT_ZONE = {"date", "time", "timestamp"}
 _MONTHS = (
     "SELECT date_part('year', $1::text::interval) * 12 + date_part('month', $1::text::interval)"
 )
@@ -29,8 +30,8 @@ _MONTHS = (
 class TextArguments(asyncpg.Connection):
     """An asyncpg connection that takes text for any type, and for text what is written as one.
 
-    So do `fetch`, `fetchrow`, `fetchval` and `execute`. What asyncpg takes costs nothing more;
-    other text for a whole number nothing on the server, and all else a round trip.
+    So do `fetch`, `fetchrow`, `fetchval` and `execute`. What asyncpg takes costs nothing more; nor
+    does text for an integer; any other argument that asyncpg refuses costs a round trip, or two.
 
     Raises:
         asyncpg.DataError: the text is none of this type, by what PostgreSQL reads; or it is what
@@ -63,7 +64,7 @@ class TextArguments(asyncpg.Connection):
             raise refused
         if kind.name in _TEXTS:
             return text
-        if kind.name == "interval" and await self.fetchval(_MONTHS, text):
+        if name == "interval" and (array or await self.fetchval(_MONTHS, text)):
             raise refused
         source = "text[]" if isinstance(text, list) else "text"
         by = _between(value, name)
@@ -86,7 +87,12 @@ def _text(value: Any) -> Any:
 
 def _between(value: Any, kind: str) -> str:
     """The type that PostgreSQL makes the one of the column from, as for psycopg."""
-    if isinstance(value, float | Decimal):
-        return "::numeric"
-    aware = isinstance(value, datetime) and value.tzinfo is not None
-    return "::timestamptz" if aware and kind == "timestamp" else ""
+    values = value if isinstance(value, list | tuple) else [value]
+    by = ""
+    if any(isinstance(each, float | Decimal) for each in values):
+        by = "::numeric"
+    elif kind in _WITHOUT_ZONE and any(
+        isinstance(each, datetime) and each.tzinfo is not None for each in values
+    ):
+        by = "::timestamptz"
+    return f"{by}[]" if by and values is value else by

@@ -113,7 +113,9 @@ class QueryBlocks(Transactions):
         if len({*map(self.q.number, (*ended, *self.writes.calls))}) > 1:
             return "it enters one connection, and another one with it"
         within = set().union(*(self._written_in(block, item) for block, item in blocks))
-        if not within.issuperset(self.writes.calls) and not self.q.autocommit:
+        if self.q.autocommit and self.writes.calls:
+            return "it enters a connection that commits by itself"
+        if not within.issuperset(self.writes.calls):
             return "it writes outside of the `with` that commits"
         calls = [call for block, _ in blocks for call in m.findall(block.body, m.Call())]
         for suite, index, call in self.writes.commits:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import libcst as cst
 
-from .containers import Containers
+from .containers import Containers, may_be_called
 from .environment import Environment
 from .flask_types import APP
 from .values import NOTHING, Arguments, External, Many, Row, Text, Values, items, merged
 
 CONFIG = External(f"{APP}.config")
+_UNNAMED = ""
+"""What is put there by names that are not seen."""
 _UPDATING = {"from_mapping", "setdefault", "update"}
 
 
@@ -56,6 +58,8 @@ class Settings(Containers):
                     self._put(node, key, self.evaluate(pair.value, env), env)
             if how not in {"", "*", "**"}:
                 self._put(node, how, values, env)
+            elif not values:
+                self._put(node, _UNNAMED, NOTHING, env)
             elif not written or len(written) < len(pairs):
                 self._grow(node, node.func.value, items(frozenset(filter(_holds, values))), env)
 
@@ -72,10 +76,16 @@ class Settings(Containers):
         named = [put[name] for name in _texts(names) & put.keys()]
         if NOTHING in named:
             return NOTHING
-        scopes = (*self.program.classes.values(), *self.program.modules.values())
+        classes = self.program.classes.values()
         for name in filter(str.isupper, _texts(names)):
+            named += [of.attributes.get(name, NOTHING) for of in classes]
+            scopes = (*classes, *self.program.modules.values())
             named += [of.bindings.get(name, NOTHING) for of in scopes]
-        return NOTHING.union(*named) or found
+        known = NOTHING.union(*named)
+        if known:
+            found = known.union(filter(may_be_called, found))
+        anything = _UNNAMED in put and any(map(may_be_called, known))
+        return NOTHING if anything else found
 
     def _put(self, node: cst.CSTNode, name: str, values: Values, env: Environment) -> None:
         self.keep(values)

@@ -22,9 +22,17 @@ from .query_edits import (
 if TYPE_CHECKING:
     from .queries import Queries
 
-_MAY_FAIL = m.Assert() | m.AugAssign() | m.BinaryOperation() | m.Call() | m.Raise() | m.Subscript()
-_FETCHED = m.OneOf(*map(m.Name, ("close", "fetchall", "fetchone")))
-_FETCHING = m.Call(func=m.Attribute(attr=_FETCHED))
+_FETCH = m.OneOf(*map(m.Name, ("fetchall", "fetchone")))
+_FETCHING = m.Call(func=m.Attribute(value=m.Name(), attr=_FETCH), args=[])
+_PLACE = m.SubscriptElement(m.Index(m.Integer() | m.SimpleString()))
+_FETCHED = m.SimpleStatementLine(
+    [
+        m.Pass()
+        | m.Expr(m.Call(func=m.Attribute(attr=m.Name("close")), args=[]))
+        | m.Assign([m.AssignTarget(m.Name())], _FETCHING | m.Subscript(_FETCHING, [_PLACE]))
+    ]
+)
+"""What cannot fail between what is written and its commit."""
 ROLLING_BACK = m.Call(func=m.Attribute(attr=m.Name("rollback")))
 _ABORTED = m.Expr(m.Call(func=m.Name("abort")) | m.Call(func=m.Attribute(attr=m.Name("abort"))))
 _FAILING = m.ExceptHandler(
@@ -120,18 +128,15 @@ class Transactions:
         )
 
     def _may_fail(self) -> bool:
-        """Whether anything may fail between what is written and its commit, but to fetch that."""
+        """Whether there is more between what is written and its commit than to fetch that."""
         return any(
-            not self._is_fetched(found)
+            not m.matches(each, _FETCHED) or not self._is_sql_alone(each)
             for suite, index, _ in self.writes.commits
             for each in self._after_writing(suite[:index])
-            for found in m.findall(each, _MAY_FAIL)
         )
 
-    def _is_fetched(self, node: cst.CSTNode) -> bool:
-        """`cursor.fetchone()`, and one of its columns, or `cursor.close()`."""
-        call = node.value if isinstance(node, cst.Subscript) else node
-        return m.matches(call, _FETCHING) and bool(self.q.is_sql(call))
+    def _is_sql_alone(self, statement: cst.BaseStatement) -> bool:
+        return all(self.q.is_sql(call) for call in m.findall(statement, m.Call()))
 
     def _after_writing(self, suite: Sequence[cst.BaseStatement]) -> Iterator[cst.BaseStatement]:
         first = self._first_write(suite)

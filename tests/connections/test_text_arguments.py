@@ -55,6 +55,8 @@ def app(make_app: MakeApp, postgresql_url: str) -> Quart:
         ("int[]", "{1,2}", [1, 2]),
         ("text[]", "{a,b}", ["a", "b"]),
         ("timestamp", datetime(2020, 1, 1, 2, tzinfo=UTC), datetime(2020, 1, 1, 2)),
+        ("timestamp[]", [datetime(2020, 1, 1, 2, tzinfo=UTC)], [datetime(2020, 1, 1, 2)]),
+        ("int[]", ["1", 2.0], [1, 2]),
         ("jsonb", "text", "text"),
     ],
 )
@@ -98,6 +100,7 @@ async def test_text_that_is_none_of_the_type_is_refused_as_by_the_server(app: Qu
             await a.fetchval("SELECT $1::bigint", "5", "6")
         for kind, given in [
             ("interval", "1 month"),
+            ("interval[]", ["1 month"]),
             ("time", "24:00"),
             ("date", "0044-03-15 BC"),
             ("int", [1]),

@@ -23,6 +23,8 @@ _EXPECTING = m.With(
 )
 """Where a test makes sure that a connection has gone back."""
 
+_BINDING = cst.AssignTarget | cst.For | cst.CompFor | cst.AnnAssign | cst.NamedExpr | cst.Del
+
 
 def tell_of_connections_that_leave(plan: Plan) -> None:
     """Report where a `with app.app_context():` opens what is returned, or used after it."""
@@ -89,8 +91,8 @@ def _is_read_after(name: str, block: Block) -> bool:
 
 def _not_read(node: cst.CSTNode) -> Iterator[cst.CSTNode | None]:
     """The name that a node binds, or has for an argument."""
-    if isinstance(node, cst.AssignTarget | cst.For | cst.CompFor):
-        yield node.target
+    if isinstance(node, _BINDING):
+        yield from m.findall(node.target, m.Name())
     elif isinstance(node, cst.AsName | cst.Param):
         yield node.name
     elif isinstance(node, cst.Arg):
