@@ -40,6 +40,8 @@ class TextArguments(asyncpg.Connection):
 
     async def _execute(self, query: str, args: Sequence[Any], *rest: Any, **options: Any) -> Any:
         given = [*args]
+        if any(map(_is_broken, given)):
+            await self._refuse_broken(query, given)
         read: set[int] = set()
         while True:
             try:
@@ -52,10 +54,22 @@ class TextArguments(asyncpg.Connection):
                 read.add(place)
                 given[place] = await self._read(query, place, given[place], error)
 
+    async def _refuse_broken(self, query: str, given: Sequence[Any]) -> None:
+        """Refuse what asyncpg would send an integer less for: 2.5 is none."""
+        kinds = await self._kinds(query)
+        for place, (value, kind) in enumerate(zip(given, kinds, strict=False), 1):
+            if kind.name in _INTEGERS and _is_broken(value):
+                reason = f"invalid input for query argument ${place}: {value!r} (no integer)"
+                raise asyncpg.DataError(reason)
+
+    async def _kinds(self, query: str) -> Sequence[asyncpg.Type]:
+        statement = await self._get_statement(query, None)  # type: ignore[attr-defined]
+        kinds: Sequence[asyncpg.Type] = statement._get_parameters()
+        return kinds
+
     async def _read(self, query: str, place: int, value: Any, refused: asyncpg.DataError) -> Any:
         """A parameter's value, as one of the type that it has."""
-        statement = await self._get_statement(query, None)  # type: ignore[attr-defined]
-        kind: asyncpg.Type = statement._get_parameters()[place]
+        kind = (await self._kinds(query))[place]
         name, _, array = kind.name.partition("[")
         if name in _INTEGERS and isinstance(value, str) and _WHOLE.fullmatch(value):
             return int(value)
@@ -73,6 +87,12 @@ class TextArguments(asyncpg.Connection):
             return await self.fetchval(f"SELECT $1::{source}{by}::{target}", text)
         except (OverflowError, ValueError) as error:
             raise refused from error
+
+
+def _is_broken(value: Any) -> bool:
+    if isinstance(value, Decimal):
+        return not (value.is_finite() and value == value.to_integral_value())
+    return isinstance(value, float) and not value.is_integer()
 
 
 def _text(value: Any) -> Any:

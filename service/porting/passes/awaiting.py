@@ -38,6 +38,8 @@ from service.porting.registration import HOOK, VIEW
 from service.porting.sites import Site
 from service.porting.values import NOTHING, Object
 
+_CLIENT = "flask.testing.FlaskClient"
+"""What a plain `with` may enter, too: the ported one can be."""
 _MEANWHILE = "what it goes through waits over the bridge, which the event loop cannot"
 
 
@@ -299,7 +301,9 @@ def _with_blocks(plan: Plan) -> None:
         if not any(needing):
             continue
         if not colours.is_async(colours.owner(site)):
-            if node not in plan.program.blocks:
+            there = (wanted[id(item)] for item in node.items if id(item) in wanted)
+            entered = {path for each in there for path in each.paths}
+            if node not in plan.program.blocks and entered != {_CLIENT}:
                 plan.hand(site.where, node, "`async with` is needed, in a function that cannot")
             continue
         edits = plan.edits(site.where.module)
