@@ -47,7 +47,7 @@ class TextArguments(asyncpg.Connection):
             try:
                 return await super()._execute(query, given, *rest, **options)  # type: ignore[misc]
             except asyncpg.DataError as error:
-                refused = _REFUSED.match(str(error)) if error.sqlstate == "22000" else None
+                refused = _REFUSED.match(str(error))
                 place = int(refused[1]) - 1 if refused else -1
                 if place < 0 or place in read:
                     raise
@@ -63,7 +63,8 @@ class TextArguments(asyncpg.Connection):
                 raise asyncpg.DataError(reason)
 
     async def _kinds(self, query: str) -> Sequence[asyncpg.Type]:
-        statement = await self._get_statement(query, None)  # type: ignore[attr-defined]
+        timeout = self._protocol._get_timeout(None)  # type: ignore[attr-defined]
+        statement = await self._get_statement(query, timeout)  # type: ignore[attr-defined]
         kinds: Sequence[asyncpg.Type] = statement._get_parameters()
         return kinds
 

@@ -6,13 +6,12 @@ import libcst as cst
 
 from .containers import Containers, may_be_called
 from .environment import Environment
-from .flask_types import APP
+from .flask_types import APP, PUTTING
 from .values import NOTHING, Arguments, External, Many, Row, Text, Values, items, merged
 
 CONFIG = External(f"{APP}.config")
 _UNNAMED = ""
 """What is put there by names that are not seen."""
-_UPDATING = {"from_mapping", "setdefault", "update"}
 
 
 class Settings(Containers):
@@ -44,7 +43,8 @@ class Settings(Containers):
         self, node: cst.Call, base: Values, name: str, given: Arguments, env: Environment
     ) -> None:
         """Keep what `config.update(...)` is given, and the like."""
-        if CONFIG not in base or name not in _UPDATING or not isinstance(node.func, cst.Attribute):
+        putting = CONFIG in base and f"{CONFIG.path}.{name}" in PUTTING
+        if not putting or not isinstance(node.func, cst.Attribute):
             return
         if name == "setdefault":
             for key in _texts(given[0][1]) if len(given) > 1 else ():
