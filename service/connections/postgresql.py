@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 from contextlib import suppress
 from traceback import walk_tb
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -16,8 +15,9 @@ from asyncpg.pool import PoolConnectionProxy
 
 from . import postgresql_pool
 from .backend import Backend, Settings
+from .psycopg_arguments import PsycopgArguments
+from .psycopg_values import Values, take_values
 from .session_state import Trace, trace_of
-from .text_arguments import TextArguments
 
 Reset = Literal["auto", "always", "never"]
 
@@ -188,8 +188,8 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
         command_timeout: seconds a query may take before asyncpg cancels it; None for ever.
         statement_cache_size: prepared statements kept for each connection; 0 for a PgBouncer in
             transaction mode that does not know prepared statements (with `reset="never"`).
-        text_arguments: whether text is taken for an argument of any type, as psycopg does; see
-            `TextArguments`.
+        values: the driver whose values arguments may be, and results are: `asyncpg`, `psycopg` or
+            `psycopg2`; see `service.connections.psycopg_values`.
 
     Raises:
         ValueError: a value that is not allowed.
@@ -203,15 +203,20 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
         max_idle_time: float = 300.0,
         command_timeout: float | None = 30.0,
         statement_cache_size: int = 100,
-        text_arguments: bool = False,
+        values: str = "asyncpg",
     ) -> None:
-        if reset not in get_args(Reset):
-            raise ValueError(f"reset is {reset!r}; allowed: {', '.join(get_args(Reset))}")
+        for name, value, allowed in ("reset", reset, Reset), ("values", values, Values):
+            if value not in get_args(allowed):
+                raise ValueError(f"{name} is {value!r}; allowed: {', '.join(get_args(allowed))}")
         self.settings = settings
         _check_url(settings.url)
         self._urls = _urls_from_each_host(settings.url)
-        classes = (TextArguments, SessionConnection) if text_arguments else (SessionConnection,)
-        self._connection_class = type("SessionConnection", classes, {"reset_policy": reset})
+        self._values = cast(Values, values)
+        classes = (
+            (SessionConnection,) if values == "asyncpg" else (PsycopgArguments, SessionConnection)
+        )
+        options = {"reset_policy": reset, "values": values}
+        self._connection_class = type("SessionConnection", classes, options)
         self._max_idle_time = max_idle_time
         self._command_timeout = command_timeout
         self._statement_cache_size = statement_cache_size
@@ -227,8 +232,13 @@ class PostgreSQL(Backend[asyncpg.Pool, PoolConnectionProxy]):
             command_timeout=self._command_timeout,
             statement_cache_size=self._statement_cache_size,
             connection_class=self._connection_class,
-            init=_know_json,
+            init=self._take_values,
         )
+
+    async def _take_values(self, connection: asyncpg.Connection) -> None:
+        assert isinstance(connection, SessionConnection)
+        await take_values(connection, self._values)
+        connection._trace = Trace.NONE
 
     async def _connect(self, _: str, **options: Any) -> asyncpg.Connection:
         # asyncpg goes on to the next host after a refusal, but not after a silence.
@@ -315,12 +325,3 @@ def _raised_by_asyncpg(error: BaseException) -> bool:
     for frame, _ in walk_tb(error.__traceback__):
         module = frame.f_globals.get("__name__", "")
     return module.startswith("asyncpg.")
-
-
-async def _know_json(connection: asyncpg.Connection) -> None:
-    for name in ("json", "jsonb"):
-        await connection.set_type_codec(
-            name, schema="pg_catalog", encoder=json.dumps, decoder=json.loads
-        )
-    assert isinstance(connection, SessionConnection)
-    connection._trace = Trace.NONE

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import libcst as cst
 import libcst.matchers as m
 
-from .adapted import Adapted
+from .adapted import Wrapped
 from .nodes import body_of, perhaps_called, perhaps_met
 from .program import Function
 from .query_blocks import Cursor, QueryBlocks
-from .query_edits import COUNTED, Rewriting, remove
+from .query_edits import COUNTED, Rewriting, only_argument, remove
 from .sql import NotLiteral, Statement
 
 if TYPE_CHECKING:
@@ -287,17 +287,17 @@ class FunctionQueries(QueryBlocks):
             given = execute.args[1].value if len(execute.args) > 1 else None
             if not execute.args or any(arg.keyword or arg.star for arg in execute.args):
                 raise NotLiteral("its arguments are given in another way")
-            adapted = Adapted(self.q.program, execute, given)
-            if adapted.unfit:
-                raise NotLiteral(adapted.unfit)
-            sql = Statement(execute.args[0].value, adapted.given, adapted.is_json)
+            wrapped = Wrapped(self.q.program, execute, given)
+            sql = Statement(execute.args[0].value, given)
             if method == COUNTED and not sql.counts:
                 raise NotLiteral("asyncpg counts the rows of INSERT, UPDATE and DELETE alone")
         except NotLiteral as error:
             self.q.refuse(execute, f"SQL is left as it is: {error}")
             return
-        if sql.arguments:
-            self.q.with_arguments.add(self.q.number(execute))
+        for part in wrapped.as_json:
+            self.q.encoded.append((part, self.function, self.q.number(execute)))
+        for part in wrapped.bare:
+            self.plan(part, only_argument, execute)
         self.writes.count += 2 if sql.locks else sql.writes
         if sql.writes:
             self.writes.calls.append(execute)

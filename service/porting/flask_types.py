@@ -54,12 +54,7 @@ OBJECTS = {
 }
 """What is there already, without a call."""
 
-_MAKING_JSON = [
-    f"{of}.dumps" for of in (f"{APP}.json", "flask.json", "json", "orjson", "simplejson", "ujson")
-]
 RETURNED = {
-    **dict.fromkeys(_MAKING_JSON, "json.text"),
-    "json.text.decode": "json.text",
     **{f"{CLIENT}.{verb}": _RESPONSE for verb in _VERBS},
     f"{CLIENT}.?": _RESPONSE,
     f"{CLIENT}.session_transaction": "flask.testing.SessionTransaction",

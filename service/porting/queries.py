@@ -29,14 +29,14 @@ class Queries:
     Attributes:
         edits: what to do with each node; only those of converted connections are used.
         awaited: calls whose new form is awaited.
-        with_arguments: the connections of which statements are given any.
+        encoded: what psycopg makes JSON of, in which function, for which connection.
     """
 
     def __init__(self, program: Program, removed: set[Function]) -> None:
         self.program = program
         self.edits: list[Planned] = []
         self.awaited: set[cst.CSTNode] = set()
-        self.with_arguments: set[int | None] = set()
+        self.encoded: list[tuple[cst.Call, Function, int | None]] = []
         self.rewritten: Callable[[Any], Any] = lambda node: node
         """Applies the other edits to a node that moves elsewhere; set before writing."""
         self.waited: Callable[[cst.CSTNode, Any], Any] = lambda at, call: call

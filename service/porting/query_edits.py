@@ -96,6 +96,10 @@ def remove(node: cst.CSTNode) -> object:
     return cst.RemoveFromParent()
 
 
+def only_argument(node: cst.Call) -> cst.BaseExpression:
+    return node.args[0].value
+
+
 def unwrapped(node: cst.With) -> object:
     return cst.FlattenSentinel(_under(node, body_of(node.body)))
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import libcst as cst
-
-from .adapted import TWICE
 
 _PLACEHOLDER = re.compile(r"%s|%%|%\((\w+)\)s|%b|%t")
 _QUESTION = re.compile(r"'(?:[^']|'')*'|\?")
@@ -50,20 +47,10 @@ class Statement:
         writes: whether it may change something.
         counts: whether asyncpg says how many rows it was about.
         locks: whether what it does lasts as long as its transaction, whatever comes after it.
-
-    Args:
-        is_json: whether an argument, by its place or its name, is the text of JSON, which asyncpg
-            would encode once more.
     """
 
-    def __init__(
-        self,
-        sql: cst.BaseExpression,
-        given: cst.BaseExpression | None,
-        is_json: Callable[[int | str], bool],
-    ) -> None:
+    def __init__(self, sql: cst.BaseExpression, given: cst.BaseExpression | None) -> None:
         self._names: list[str] = []
-        self._is_json = is_json
         self._count = 0
         text = _text(sql)
         self._question = "?" in _QUESTION.sub(_question_or_text, text) and not _PERCENT.search(text)
@@ -112,17 +99,9 @@ class Statement:
         if name:
             if name not in self._names:
                 self._names.append(name)
-            return f"${self._names.index(name) + 1}{self._typed(match, name)}"
+            return f"${self._names.index(name) + 1}"
         self._count += 1
-        return f"${self._count}{self._typed(match, self._count - 1)}"
-
-    def _typed(self, match: re.Match[str], place: int | str) -> str:
-        """What lets PostgreSQL read JSON that is text: asyncpg would make JSON of it once more."""
-        if not self._is_json(place):
-            return ""
-        if not match.string.startswith("::", match.end()) and not _is_cast(match):
-            raise NotLiteral(TWICE)
-        return "::text" if _is_cast(match) else ""
+        return f"${self._count}"
 
     def _arguments(self, given: cst.BaseExpression | None) -> list[cst.Arg]:
         if given is None:
@@ -166,13 +145,6 @@ def _text(node: cst.BaseExpression) -> str:
         if isinstance(value, str):
             return value
     raise NotLiteral("its SQL is not written out")
-
-
-def _is_cast(placeholder: re.Match[str]) -> bool:
-    """Whether the statement makes an argument one of another type than text."""
-    text, start, end = placeholder.string, placeholder.start(), placeholder.end()
-    cast = _CAST.match(text, end)
-    return cast is not None and (not cast["within"] or bool(_OPEN_CAST.search(text[:start])))
 
 
 def _question_or_text(match: re.Match[str]) -> str:

@@ -9,13 +9,13 @@ import libcst as cst
 import libcst.matchers as m
 
 from service.porting.idiom import ALL_ERRORS, Kept, errors_caught, numbers_in
-from service.porting.nodes import called, dotted, text_of, without_statement
+from service.porting.nodes import as_dotted, called, dotted, text_of, without_statement
 from service.porting.plan import GET_DB, RUNTIME, Plan
-from service.porting.program import Module, Scope
+from service.porting.program import Function, Module, Scope
 from service.porting.registration import role_of
 from service.porting.report import Kind
 from service.porting.sites import Site
-from service.porting.values import Routine, Values, routines
+from service.porting.values import NOTHING, External, Routine, Values, routines
 
 from .awaiting import waited_for
 from .entries import NotPortable, entry
@@ -226,6 +226,10 @@ def rewrite_queries(plan: Plan) -> None:
         if plan.idiom.converted(planned.number) is not None:
             plan.edits(planned.function.module).change(planned.node, planned.edit)
 
+    for node, function, number in queries.encoded:
+        if plan.idiom.converted(number) is not None:
+            _encode(plan, node, function)
+
     def site_of(at: cst.CSTNode) -> Site:
         known = plan.program.sites.get((at, "call"))
         block = known.block if known is not None else None
@@ -242,6 +246,14 @@ def rewrite_queries(plan: Plan) -> None:
     queries.rewritten = lambda node: (
         plan.edits(owners[node]).rewritten(node) if node in owners else node
     )
+
+
+def _encode(plan: Plan, node: cst.Call, function: Function) -> None:
+    """Give JSON as text, as the entry's values are psycopg's."""
+    edits = plan.edits(function.module)
+    is_known = External("json") in function.module.bindings.get("json", NOTHING)
+    made_by = "json.dumps" if is_known else edits.need("json", "dumps")
+    edits.change(node, lambda old: old.with_changes(func=as_dotted(made_by)))
 
 
 def _owners(plan: Plan) -> dict[cst.CSTNode, Module]:

@@ -72,13 +72,9 @@ def entry(plan: Plan, kept: Kept, site: Site) -> str:
     options = {}
     if kept.kind == "redis" and "decode_responses" in given:
         options["decode_responses"] = _source(plan, site, given["decode_responses"])
-    queries = plan.idiom.queries
-    if (
-        kept.kind == "postgresql"
-        and queries
-        and not queries.with_arguments.isdisjoint(kept.numbers)
-    ):
-        options["text_arguments"] = "True"
+    if kept.kind == "postgresql":
+        is_of_2 = any(path.startswith("psycopg2.") for path in site.paths)
+        options["values"] = '"psycopg2"' if is_of_2 else '"psycopg"'
     single = given.get("") or given.get("dsn") or given.get("conninfo") or given.get("url")
     if single is not None and (method == "from_url" or kept.kind == "postgresql"):
         url = _source(plan, site, single)

@@ -1,13 +1,14 @@
-"""Arguments of SQL that are text for a column of another type: PostgreSQL reads them.
+"""Arguments of SQL as psycopg takes them: text for a type is what PostgreSQL reads.
 
-psycopg and others send text, of which the server makes what the column has: `'5'` for a `bigint`.
-asyncpg sends values as the server has them, and refuses any other before it sends anything.
+psycopg sends most values as text, of which the server makes what the column has: `'5'` for a
+`bigint`. asyncpg sends values as the server has them, and refuses any other before it sends
+anything.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -15,33 +16,34 @@ from uuid import UUID
 
 import asyncpg
 
-_REFUSED = re.compile(r"invalid input for query argument \$(\d+):")
+from .psycopg_values import Interval, Values
+
+_REFUSED = re.compile(r"invalid input for query argument \$(\d+)")
 """What asyncpg says, counting from 1; the server's own errors say something else."""
 _INTEGERS = {"int2", "int4", "int8"}
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 _TEXTS = {"bpchar", "name", "text", "varchar"}
 _SCALARS = str, bool, int, float, Decimal, date, time, UUID
 _WITHOUT_ZONE = {"date", "time", "timestamp"}
-_MONTHS = (
-    "SELECT date_part('year', $1::text::interval) * 12 + date_part('month', $1::text::interval)"
-)
 
 
-class TextArguments(asyncpg.Connection):
+class PsycopgArguments(asyncpg.Connection):
     """An asyncpg connection that takes text for any type, and for text what is written as one.
 
     So do `fetch`, `fetchrow`, `fetchval` and `execute`. What asyncpg takes costs nothing more; nor
-    does text for an integer; any other argument that asyncpg refuses costs a round trip, or two.
+    does text for an integer; any other argument that asyncpg refuses costs a round trip.
 
     Raises:
         asyncpg.DataError: the text is none of this type, by what PostgreSQL reads; or it is what
-            Python has no value for, such as an interval of months.
+            Python has no value for, such as a date before our era.
     """
+
+    values: Values = "psycopg"
 
     async def _execute(self, query: str, args: Sequence[Any], *rest: Any, **options: Any) -> Any:
         given = [*args]
-        if any(map(_is_broken, given)):
-            await self._refuse_broken(query, given)
+        if any(map(_may_break, given)):
+            await self._keep_whole(query, given)
         read: set[int] = set()
         while True:
             try:
@@ -54,13 +56,18 @@ class TextArguments(asyncpg.Connection):
                 read.add(place)
                 given[place] = await self._read(query, place, given[place], error)
 
-    async def _refuse_broken(self, query: str, given: Sequence[Any]) -> None:
-        """Refuse what asyncpg would send an integer less for: 2.5 is none."""
-        kinds = await self._kinds(query)
-        for place, (value, kind) in enumerate(zip(given, kinds, strict=False), 1):
-            if kind.name in _INTEGERS and _is_broken(value):
-                reason = f"invalid input for query argument ${place}: {value!r} (no integer)"
+    async def _keep_whole(self, query: str, given: list[Any]) -> None:
+        """Refuse what asyncpg would send an integer less for, and send decimals as written.
+
+        asyncpg makes 2 of 2.5, and 1.100000000000000088817841970012523233890533447265625 of 1.1.
+        """
+        for place, (value, kind) in enumerate(zip(given, await self._kinds(query), strict=False)):
+            name = kind.name.partition("[")[0]
+            if name in _INTEGERS and any(map(_has_fraction, _scalars(value))):
+                reason = f"invalid input for query argument ${place + 1}: {value!r} (no integer)"
                 raise asyncpg.DataError(reason)
+            if name == "numeric":
+                given[place] = _as_written(value, self.values)
 
     async def _kinds(self, query: str) -> Sequence[asyncpg.Type]:
         timeout = self._protocol._get_timeout(None)  # type: ignore[attr-defined]
@@ -79,28 +86,57 @@ class TextArguments(asyncpg.Connection):
             raise refused
         if kind.name in _TEXTS:
             return text
-        if name == "interval" and (array or await self.fetchval(_MONTHS, text)):
-            raise refused
         source = "text[]" if isinstance(text, list) else "text"
-        by = _between(value, name)
         target = f'"{kind.schema}"."{name}"{"[]" if array else ""}'
+        read = f"$1::{source}{_between(value, name)}::{target}"
         try:
-            return await self.fetchval(f"SELECT $1::{source}{by}::{target}", text)
+            if name != "interval":
+                return await self.fetchval(f"SELECT {read}", text)
+            each = read if array else f"ARRAY[{read}]"
+            sent = f"SELECT ARRAY(SELECT interval_send(i) FROM unnest({each}) i)"
+            parts = [i and Interval.of(i) for i in await self.fetchval(sent, text)]
+            return parts if array else parts[0]
         except (OverflowError, ValueError) as error:
             raise refused from error
 
 
-def _is_broken(value: Any) -> bool:
+def _scalars(value: Any) -> Iterator[Any]:
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _scalars(each)
+    else:
+        yield value
+
+
+def _may_break(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_may_break, value))
+    return isinstance(value, float) or _has_fraction(value)
+
+
+def _has_fraction(value: Any) -> bool:
     if isinstance(value, Decimal):
         return not (value.is_finite() and value == value.to_integral_value())
     return isinstance(value, float) and not value.is_integer()
 
 
+def _as_written(value: Any, values: Values) -> Any:
+    if isinstance(value, list | tuple):
+        return [_as_written(each, values) for each in value]
+    if not isinstance(value, float):
+        return value
+    # psycopg sends a float as such, and PostgreSQL keeps 15 digits of it.
+    return Decimal(f"{value:.15g}" if values == "psycopg" else repr(value))
+
+
 def _text(value: Any) -> Any:
     """A value as text that PostgreSQL reads, or a list of such; None if it has none."""
     if isinstance(value, list | tuple):
-        known = all(each is None or isinstance(each, _SCALARS) for each in value)
-        return [each if each is None else _text(each) for each in value] if known else None
+        texts = [each if each is None else _text(each) for each in value]
+        known = all(
+            text is not None or each is None for text, each in zip(texts, value, strict=True)
+        )
+        return texts if known else None
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, _SCALARS) else None
@@ -108,12 +144,11 @@ def _text(value: Any) -> Any:
 
 def _between(value: Any, kind: str) -> str:
     """The type that PostgreSQL makes the one of the column from, as for psycopg."""
-    values = value if isinstance(value, list | tuple) else [value]
     by = ""
-    if any(isinstance(each, float | Decimal) for each in values):
+    if any(isinstance(each, float | Decimal) for each in _scalars(value)):
         by = "::numeric"
     elif kind in _WITHOUT_ZONE and any(
-        isinstance(each, datetime) and each.tzinfo is not None for each in values
+        isinstance(each, datetime) and each.tzinfo is not None for each in _scalars(value)
     ):
         by = "::timestamptz"
-    return f"{by}[]" if by and values is value else by
+    return f"{by}[]" if by and isinstance(value, list | tuple) else by

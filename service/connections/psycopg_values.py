@@ -1,0 +1,139 @@
+"""Values of PostgreSQL as psycopg gives them, and as text or objects it takes for them.
+
+See https://www.psycopg.org/docs/usage.html#adaptation-of-python-values-to-sql-types and
+https://www.psycopg.org/psycopg3/docs/basic/adapt.html.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import struct
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import cache
+from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import asyncpg
+
+_log = logging.getLogger(__name__)
+
+Values = Literal["asyncpg", "psycopg", "psycopg2"]
+
+_AS_TEXT = (
+    "bit", "varbit", "box", "cid", "circle", "line", "lseg", "path", "point", "polygon", "tid",
+    "xid",
+)  # fmt: skip
+"""Types that both versions of psycopg give as text, and asyncpg as objects."""
+_AS_TEXT_IN_2 = ("cidr", "inet", "uuid")
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_FOR_EVER = {
+    2**63 - 1: datetime.max.replace(tzinfo=UTC),
+    -(2**63): datetime.min.replace(tzinfo=UTC),
+}
+"""How PostgreSQL sends `infinity`."""
+_INTERVAL = struct.Struct(">qii")
+
+
+async def take_values(connection: asyncpg.Connection, values: Values) -> None:
+    """Let a new connection give the values that this driver gives; it asks the server nothing."""
+
+    async def know(name: str, decoder: Callable[[Any], Any], **how: Any) -> None:
+        await connection.set_type_codec(name, schema="pg_catalog", decoder=decoder, **how)
+
+    dumps = json.dumps if values == "asyncpg" else _json_text
+    for name in ("json", "jsonb"):
+        await know(name, json.loads, encoder=dumps)
+    if values == "asyncpg":
+        return
+    zones = _Zones(connection)
+    await know("timestamptz", zones.decode, encoder=zones.encode, format="tuple")
+    await know("interval", _timedelta, encoder=_interval, format="tuple")
+    for name in _AS_TEXT:
+        await know(name, str, encoder=str)
+    if values == "psycopg2":
+        for name in _AS_TEXT_IN_2:
+            await know(name, str, encoder=str)
+        await know("bytea", memoryview, encoder=_itself, format="binary")
+
+
+class Interval(NamedTuple):
+    """What Python has no value for: a `timedelta` has no months."""
+
+    months: int
+    days: int
+    microseconds: int
+
+    @classmethod
+    def of(cls, sent: bytes) -> Interval:
+        """Made of how PostgreSQL sends an interval."""
+        microseconds, days, months = _INTERVAL.unpack(sent)
+        return cls(months, days, microseconds)
+
+
+class _Zones:
+    """Times with a zone: given in the zone of the session, where asyncpg gives them in UTC."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    def decode(self, sent: tuple[int]) -> datetime:
+        """The time that PostgreSQL sends as microseconds since 2000."""
+        if sent[0] in _FOR_EVER:
+            return _FOR_EVER[sent[0]]
+        return (_EPOCH + timedelta(microseconds=sent[0])).astimezone(self._zone())
+
+    def encode(self, value: object) -> tuple[int]:
+        """What PostgreSQL is sent: a time without a zone is one of the session's zone.
+
+        Raises:
+            TypeError: it is neither a `datetime` nor a `date`.
+            ValueError: there is no such time there, or there are two, as clocks are put back.
+        """
+        if not isinstance(value, date):
+            raise TypeError("expected a datetime")
+        at = value if isinstance(value, datetime) else datetime.combine(value, time())
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=self._zone())
+            if at.utcoffset() != at.replace(fold=1).utcoffset():
+                raise ValueError("clocks are changed then")
+        return ((at - _EPOCH) // timedelta(microseconds=1),)
+
+    def _zone(self) -> tzinfo:
+        return _zone(getattr(self._connection.get_settings(), "TimeZone", "UTC"))
+
+
+@cache
+def _zone(name: str) -> tzinfo:
+    if name in {"UTC", "Etc/UTC", "GMT"}:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        _log.warning("times are given in UTC: Python knows no time zone %r (try tzdata)", name)
+        return UTC
+
+
+def _timedelta(sent: tuple[int, int, int]) -> timedelta:
+    months, days, microseconds = sent
+    years, left = divmod(abs(months), 12)
+    of_months = years * 365 + left * 30
+    return timedelta(days + (of_months if months > 0 else -of_months), 0, microseconds)
+
+
+def _interval(value: object) -> tuple[int, int, int]:
+    if isinstance(value, Interval):
+        return value
+    if not isinstance(value, timedelta):
+        raise TypeError("expected a timedelta")
+    return 0, value.days, value.seconds * 10**6 + value.microseconds
+
+
+def _json_text(value: object) -> str:
+    """Text is JSON already: psycopg is told to make it so."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _itself(value: Any) -> Any:
+    return value
