@@ -13,7 +13,7 @@ from asyncpg import exceptions
 
 from service.porting.drivers import CONNECTING, SPEAKING_SQL
 from service.porting.idiom import KINDS, connect_sites
-from service.porting.nodes import as_dotted, dotted, parts_of, text_of
+from service.porting.nodes import as_dotted, called, dotted, parts_of, text_of
 from service.porting.plan import RUNTIME, Plan, paths
 from service.porting.program import Function, Scope
 from service.porting.registration import is_of_error_handlers
@@ -42,12 +42,10 @@ _OF_ASYNCPG = {
 _OF_SQLITE = {"ProgrammingError": "InterfaceError"}
 _IN_LOWER_CASE = {name.lower(): name for name in exceptions.__all__}
 _ENDING = re.compile("(error|exception|failure)$")
-_OTHERS = m.Attribute(
-    attr=m.OneOf(
-        *map(m.Name, ("pgerror", "diag", "cursor", "sqlite_errorcode", "sqlite_errorname"))
-    )
+_OTHERS = m.OneOf(
+    *map(m.Name, ("pgerror", "diag", "cursor", "sqlite_errorcode", "sqlite_errorname"))
 )
-_STATE = m.Attribute(attr=m.OneOf(m.Name("pgcode"), m.Name("sqlstate")))
+_STATE = m.OneOf(m.Name("pgcode"), m.Name("sqlstate"))
 _NO_STATE = "ConnectionsError has no pgcode: its __cause__ may tell more"
 _ATTRIBUTES = "asyncpg's errors have sqlstate and other attributes"
 _OTHER_WORDS = "asyncpg does not say `closed`, but `released back to the pool`"
@@ -66,13 +64,16 @@ def rewrite_errors(plan: Plan) -> None:
         assert isinstance(handler, cst.ExceptHandler | cst.ExceptStarHandler)
         assert handler.type is not None
         if handler in of_openers or _is_of_connecting_alone(plan, handler.type):
-            if handler.name is not None and m.findall(handler.body, _STATE | _OTHERS):
+            if handler.name is not None and m.findall(
+                handler.body, m.Attribute(attr=m.OneOf(_STATE, _OTHERS))
+            ):
                 plan.hand(where, handler, _NO_STATE)
             continue
         met = drivers.apart_from_all() if handler in stay else drivers
         caught = _rewrite(plan, where, handler.type, met, opened.get(handler, set()))
         if handler.name is not None:
-            _rewrite_attributes(plan, where, handler, dotted(handler.name.name), caught)
+            named = m.Name(dotted(handler.name.name))
+            _rewrite_attributes(plan, where, handler, named, caught)
     for expected, site in expectations(plan.program).items():
         met = drivers.apart_from_all() if expected in stay else drivers
         caught = _rewrite(
@@ -80,6 +81,10 @@ def rewrite_errors(plan: Plan) -> None:
         )
         if caught.interfaces and _says_closed(expected, site):
             plan.hand(site.where, expected, _OTHER_WORDS)
+        within = _node_of(site.where)
+        for item in m.findall(within, m.WithItem(asname=m.AsName(m.Name()))):
+            if isinstance(item, cst.WithItem) and item.item is expected:
+                _rewrite_attributes(plan, site.where, within, _met_as(item), caught)
     _rewrite_registered(plan, kinds, drivers)
 
 
@@ -139,10 +144,14 @@ class _Caught:
 
 def _says_closed(expected: cst.Call, site: Site) -> bool:
     """Whether a test looks for what other drivers say of a connection that is used too late."""
-    where = site.where.node if isinstance(site.where, Function) else site.where.tree
-    looked_for = [expected, *m.findall(where, m.Comparison(left=m.SimpleString()))]
+    compared = m.findall(_node_of(site.where), m.Comparison(left=m.SimpleString()))
+    looked_for = [expected, *compared]
     texts = [text for each in looked_for for text in m.findall(each, m.SimpleString())]
     return any("closed" in (text_of(text) or "") for text in texts)
+
+
+def _node_of(where: Scope) -> cst.CSTNode:
+    return where.node if isinstance(where, Function) else where.module.tree
 
 
 def _of_connecting(plan: Plan, caught: cst.BaseExpression, kinds: set[str]) -> str:
@@ -194,13 +203,15 @@ def _caught(plan: Plan, where: Scope, types: cst.BaseExpression, drivers: _Drive
             if new is None or driver in drivers.left:
                 continue
             found.asyncpgs = True
-            found.interfaces |= new == "InterfaceError"
+            found.interfaces |= new == "InterfaceError" or name == "Error"
             plan.edits(where.module).need("asyncpg")
             if driver in drivers.gone:
                 renamed = _named(as_dotted(f"asyncpg.{new}"))
                 plan.edits(where.module).of_node[part].insert(0, renamed)
             else:
                 found.beside.append(f"asyncpg.{new}")
+            if name == "Error":
+                found.beside.append("asyncpg.InterfaceError")
     return found
 
 
@@ -217,24 +228,31 @@ def _named(node: cst.BaseExpression) -> Callable[[cst.BaseExpression], cst.BaseE
     return lambda old: node
 
 
+def _met_as(item: cst.WithItem) -> m.Attribute:
+    """The error that a test has met, as pytest and unittest give it."""
+    assert item.asname is not None
+    kept = m.OneOf(m.Name("value"), m.Name("exception"))
+    return m.Attribute(m.Name(dotted(item.asname.name)), kept)
+
+
 def _rewrite_attributes(
-    plan: Plan, where: Scope, handler: cst.CSTNode, error: str, caught: _Caught
+    plan: Plan, where: Scope, handler: cst.CSTNode, error: m.Name | m.Attribute, caught: _Caught
 ) -> None:
     """What a handler asks psycopg's error for; ConnectionsError, if it gets both, knows less."""
     if not caught.asyncpgs:
         return
     edits = plan.edits(where.module)
-    state = m.Attribute(value=m.Name(error), attr=m.OneOf(m.Name("pgcode"), m.Name("sqlstate")))
-    for node in m.findall(handler, state):
+    for node in m.findall(handler, m.Attribute(value=error, attr=_STATE)):
         assert isinstance(node, cst.Attribute)
         if caught.drivers and node.attr.value == "pgcode":
             plan.hand(where, node, _ATTRIBUTES)
-        elif caught.unavailable:
-            edits.change(node, _named(cst.parse_expression(f'getattr({error}, "sqlstate", None)')))
+        elif caught.unavailable or caught.interfaces:
+            rest = (cst.SimpleString('"sqlstate"'), cst.Name("None"))
+            edits.change(node, _named(called("getattr", node.value, *rest)))
         elif node.attr.value == "pgcode":
             edits.rename(node.attr, "sqlstate")
-    if m.findall(handler, _OTHERS):
-        plan.hand(where, handler, _ATTRIBUTES)
+    for node in m.findall(handler, m.Attribute(value=error, attr=_OTHERS))[:1]:
+        plan.hand(where, handler if isinstance(error, m.Name) else node, _ATTRIBUTES)
 
 
 @dataclass(eq=False)
@@ -280,7 +298,7 @@ def _rewrite_registered(plan: Plan, kinds: set[str], drivers: _Drivers) -> None:
             of_connecting[each] = name
         for function in each.functions:
             for error in function.names[:1]:
-                _rewrite_attributes(plan, function, function.node, error, caught)
+                _rewrite_attributes(plan, function, function.node, m.Name(error), caught)
     if of_connecting:
         best = min(of_connecting, key=lambda each: _OF_CONNECTING.index(of_connecting[each]))
         if len(kinds) > 1:
@@ -291,7 +309,7 @@ def _rewrite_registered(plan: Plan, kinds: set[str], drivers: _Drivers) -> None:
         if errors and each.place is not None:
             plan.edits(each.site.where.module).change(each.place, _again(errors))
         elif errors:
-            plan.hand(each.site.where, each.call, f"register it for {errors[0]}, too")
+            plan.hand(each.site.where, each.call, f"register it for {' and '.join(errors)}, too")
 
 
 def _again(errors: list[str]) -> Callable[[cst.Decorator | cst.SimpleStatementLine], object]:
