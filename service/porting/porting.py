@@ -32,6 +32,7 @@ from .passes.errors import rewrite_errors
 from .passes.expectations import rewrite_expectations
 from .passes.files import rewrite_files
 from .passes.functions import define_functions
+from .passes.half_written import tell_of_half_written
 from .passes.handovers import rewrite_handovers
 from .passes.imports import rewrite_imports
 from .passes.iterators import rewrite_iterators
@@ -108,6 +109,7 @@ STEPS = (
     define_functions,
     rewrite_annotations,
     rewrite_queries,
+    tell_of_half_written,
     tell_of_blocking,
     tell_of_waiting_for_threads,
     tell_of_serving,

@@ -29,6 +29,7 @@ class Queries:
     Attributes:
         edits: what to do with each node; only those of converted connections are used.
         awaited: calls whose new form is awaited.
+        committing: the functions that commit.
         encoded: what psycopg makes JSON of, in which function, for which connection.
     """
 
@@ -75,17 +76,19 @@ class Queries:
         ]
         for queries in found:
             queries.run()
+        self.committing = {
+            each.function for each in found if each.writes.commits or each.writes.blocks
+        }
         self._refuse_committed_within(found)
 
     def _refuse_committed_within(self, found: list[FunctionQueries]) -> None:
         """What a block calls commits what it has written: asyncpg would wait for its end."""
-        committing = {each.function for each in found if each.writes.commits or each.writes.blocks}
         sites = self.program.sites
         for block, item in [each for queries in found for each in queries.writes.blocks]:
             calls = m.findall(block.body, m.Call()) if item in self.entering else []
             known = [site for call in calls if (site := sites.get((call, "call"))) is not None]
             called = with_called({f for site in known for f in site.functions}, sites.values())
-            if not called.isdisjoint(committing):
+            if not called.isdisjoint(self.committing):
                 self.refuse(item, "what its block calls commits")
 
     def refusal(self, site: Site) -> str:

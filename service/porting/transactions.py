@@ -35,7 +35,7 @@ _FETCHED = m.SimpleStatementLine(
 """What cannot fail between what is written and its commit."""
 ROLLING_BACK = m.Call(func=m.Attribute(attr=m.Name("rollback")))
 _ABORTED = m.Expr(m.Call(func=m.Name("abort")) | m.Call(func=m.Attribute(attr=m.Name("abort"))))
-_FAILING = m.ExceptHandler(
+FAILING = m.ExceptHandler(
     body=m.IndentedBlock([m.ZeroOrMore(), m.SimpleStatementLine([m.Raise() | _ABORTED])])
 )
 """A handler that ends in an exception."""
@@ -151,7 +151,7 @@ class Transactions:
         handlers = [each for one in statements for each in m.findall(one, m.ExceptHandler())]
         return any(
             any(self.q.is_sql(call) == "Connection" for call in m.findall(each, ROLLING_BACK))
-            and not m.matches(each, _FAILING)
+            and not m.matches(each, FAILING)
             for each in handlers
         )
 

@@ -12,10 +12,10 @@ import libcst.matchers as m
 from service.porting.doubles import CALLING
 from service.porting.drivers import SPEAKING_SQL, number_of
 from service.porting.plan import Plan
-from service.porting.program import Program, Scope
+from service.porting.program import Function, Program, Scope
 from service.porting.sites import Site
 
-_Met = TypeVar("_Met", str, int)
+_Met = TypeVar("_Met", str, int, Function)
 _ANYTHING = 0
 """The number of what a call may come to that is not understood."""
 
@@ -30,7 +30,7 @@ def opened_in_attempts(plan: Plan) -> Mapping[cst.CSTNode, set[str]]:
         for node, where, name in asked
         if where not in idiom.removed
     ]
-    return _in_attempts(plan.program, kinds)
+    return in_attempts(plan.program, kinds)
 
 
 def only_of_what_stays(plan: Plan) -> set[cst.CSTNode]:
@@ -45,7 +45,7 @@ def only_of_what_stays(plan: Plan) -> set[cst.CSTNode]:
     ]
     return {
         handler
-        for handler, numbers in _in_attempts(plan.program, asked).items()
+        for handler, numbers in in_attempts(plan.program, asked).items()
         if numbers and _ANYTHING not in numbers and not any(map(plan.idiom.converted, numbers))
     }
 
@@ -60,7 +60,7 @@ def expectations(program: Program) -> dict[cst.Call, Site]:
     }
 
 
-def _in_attempts(
+def in_attempts(
     program: Program, met: Iterable[tuple[cst.CSTNode, Scope, _Met]]
 ) -> Mapping[cst.CSTNode, set[_Met]]:
     """What may be met within what a handler is for, by what is met where."""
