@@ -59,6 +59,8 @@ _FAR = 4
 
 _ONLY_FLASKS = {"app_context", "test_request_context"}
 """Methods that nothing but an app has."""
+_PYTEST = External("pytest")
+"""A library that tests put things on, for others to read."""
 
 
 class Attributes(Instances):
@@ -109,7 +111,8 @@ class Attributes(Instances):
             if name in _ONLY_FLASKS and value == Instance("flask.?"):
                 found |= one(External(f"flask.Flask.{name}"))
             elif isinstance(value, External):
-                found |= types.external(_member(value.path, name))
+                stored = self.program.stored.get((value.path, name))
+                found |= stored or types.external(_member(value.path, name))
             elif isinstance(value, Instance):
                 found |= self._of_instance(value.kind, name)
             elif isinstance(value, ModuleValue):
@@ -266,11 +269,15 @@ class Attributes(Instances):
                     function.roles.update((ON_THE_LOOP, ENCODER))
                     function.pins.setdefault("a JSON provider calls it", function.node)
             elif isinstance(value, Instance) and _keeps(value.kind, name):
-                key = (value.kind, name)
-                kept = self.program.stored.get(key, NOTHING)
-                if values and not values <= kept:
-                    self.program.stored[key] = merged(kept | values)
-                    self.changed |= self.program.stored[key] != kept
+                self._keep_for((value.kind, name), values)
+            elif value == _PYTEST:
+                self._keep_for((_PYTEST.path, name), values)
+
+    def _keep_for(self, key: tuple[str, str], values: Values) -> None:
+        kept = self.program.stored.get(key, NOTHING)
+        if values and not values <= kept:
+            self.program.stored[key] = merged(kept | values)
+            self.changed |= self.program.stored[key] != kept
 
 
 def _keeps(kind: str, name: str) -> bool:

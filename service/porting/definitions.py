@@ -19,6 +19,7 @@ from .registration import (
     TEST,
     VIEW,
     WRAPPER,
+    is_transparent,
 )
 from .values import (
     DATA,
@@ -173,12 +174,23 @@ class Definitions(Calls):
         inner = Environment(found, env.where, block=env.block)
         self.suite(node.body, inner)
         for decorator in node.decorators if found.module.is_test else ():
-            if External(PARAMETRIZE) in self.evaluate(decorator.decorator, env):
-                tests = [test for values in found.bindings.values() for test in routines(values)]
-                self.parametrize(decorator.decorator, tests, env)
+            self._decorate_tests(decorator, found, env)
         if any(path.startswith("flask.views.") for path in found.external_bases()):
             self._is_view(found, node, env)
         self.bind(env, node.name.value, one(Type(found)))
+
+    def _decorate_tests(self, decorator: cst.Decorator, of: Class, env: Environment) -> None:
+        """What a decorator of a class does to the tests in it."""
+        by = self.evaluate(decorator.decorator, env)
+        if External(PARAMETRIZE) in by:
+            tests = [test for values in of.bindings.values() for test in routines(values)]
+            self.parametrize(decorator.decorator, tests, env)
+        names = {name for each in of.lineage() for name in each.bindings if name.startswith("test")}
+        targets = {test for name in names for test in routines(of.attribute(name))}
+        for value in by:
+            path = getattr(value, "path", getattr(value, "kind", ""))
+            if path and not is_transparent(path):
+                self._foreign_decorator(path, targets, decorator)
 
     def _is_view(self, of: Class, node: cst.ClassDef, env: Environment) -> None:
         methods: Values = NOTHING

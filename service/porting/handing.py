@@ -243,7 +243,7 @@ class Handing(Encoders, Getters):
                     self.program.in_threads |= targets
                 elif value.path == "flask.stream_with_context":
                     self.program.streamed |= targets
-                elif not is_transparent(value.path):
+                elif not is_transparent(value.path) or _is_given_to_unittest(value.path, function):
                     self._foreign_decorator(value.path, targets, node)
                 result |= values
             elif entered := self._entered_by(value):
@@ -319,10 +319,16 @@ class Handing(Encoders, Getters):
     def _foreign_decorator(self, path: str, targets: set[Function], node: cst.Decorator) -> None:
         for target in targets:
             self._listen(target, path)
-            if target.module.is_test and not may_wait(path):
+            if target.module.is_test and not may_wait(path) and not is_transparent(path):
                 continue
             what = path.removesuffix("()").removesuffix(".?")
             target.pins.setdefault(f"{what} decorates it, which may not await it", node)
+
+
+def _is_given_to_unittest(path: str, function: Function) -> bool:
+    """Whether hypothesis calls a method of unittest's: it awaits none, as pytest-asyncio does."""
+    of = function.owner.external_bases() if function.owner is not None else ()
+    return path.startswith("hypothesis.given") and any(each.startswith("unittest.") for each in of)
 
 
 def _is_app(value: Value) -> bool:

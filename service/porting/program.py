@@ -10,6 +10,7 @@ from pathlib import Path
 
 import libcst as cst
 
+from .behave import is_of_behave
 from .closure import closure
 from .fields import in_body
 from .sites import Double, Read, Shown, Site
@@ -83,6 +84,7 @@ class Module(Scope):
             or stem.endswith("_test")
             or stem in {"conftest", "tests", "test"}
             or any(part in {"tests", "test", "testing"} for part in parts[:-1])
+            or is_of_behave(self.path, self.source)
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import libcst as cst
 
 from . import flask_types as types
+from .behave import CONTEXT, takes_context
 from .definitions import Definitions
 from .environment import Environment
 from .generated import pin_what_never_ends
@@ -121,6 +122,8 @@ class Evaluation(Definitions):
             for fixture in self.program.fixtures.get(name, []):
                 if fixture is not function:
                     found |= fixture.returns | fixture.yields
+            if takes_context(function, name):
+                found |= one(Instance(CONTEXT))
             asked_for = function.roles & {FIXTURE, TEST} and name == "request"
             kind = "pytest.FixtureRequest" if asked_for else types.PYTEST_FIXTURES.get(name)
             if kind and not found:

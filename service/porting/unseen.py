@@ -8,6 +8,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from .awaitables import AWAITABLE
+from .behave import is_hook as is_hook_of_behave
 from .encoders import asked_of_others
 from .factories import makes_app
 from .nodes import outline, text_of
@@ -63,7 +64,7 @@ def pin_what_is_called_plainly(program: Program) -> None:
 
 def _is_called_around_tests(function: Function) -> bool:
     is_hook = function.name.startswith("pytest_") and not function.roles
-    return function.name in _AROUND_TESTS or is_hook
+    return function.name in _AROUND_TESTS or is_hook or is_hook_of_behave(function)
 
 
 def is_awaited(function: Function, among: Set[str] = AWAITABLE) -> bool:
