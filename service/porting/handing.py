@@ -14,7 +14,7 @@ from .environment import Environment
 from .generated import pin_beside_others, taken_by
 from .getters import Getters
 from .implicit import IMPLICIT
-from .libraries import may_wait
+from .libraries import CALLING_WSGI, may_wait
 from .nodes import dotted
 from .parametrized import PARAMETRIZE, parameters
 from .program import Function
@@ -59,10 +59,6 @@ _TAKING_GENERATORS = {
     "flask.make_response",
     "flask.stream_with_context",
 }
-_WSGI_SERVERS = (
-    *("bjoern.", "cheroot.", "eventlet.wsgi", "gevent.pywsgi", "pytest_localserver.", "waitress."),
-    *("werkzeug.serving.", "wsgiref."),
-)
 _STARTING_THREADS = ("_thread.", "concurrent.futures.ThreadPoolExecutor.", "threading.Timer")
 _OF_A_THREAD = ("group", "target", "name", "args")
 """What a thread is given by place."""
@@ -95,7 +91,7 @@ class Handing(Encoders, Getters):
         if path.startswith(_STARTING_THREADS):
             self.program.threads[site.node] = NOTHING.union(*(values for _, values in arguments))
         for _, values in arguments:
-            if path.startswith(_WSGI_SERVERS) and any(map(_is_app, values)):
+            if path.startswith(CALLING_WSGI) and _brings_app(values):
                 site.paths.add(f"{types.APP}.__call__")
             for function in routines(values) | self._filtering(path, values):
                 site.escaping.add(function)
@@ -329,6 +325,11 @@ def _is_given_to_unittest(path: str, function: Function) -> bool:
     """Whether hypothesis calls a method of unittest's: it awaits none, as pytest-asyncio does."""
     of = function.owner.external_bases() if function.owner is not None else ()
     return path.startswith("hypothesis.given") and any(each.startswith("unittest.") for each in of)
+
+
+def _brings_app(values: Values) -> bool:
+    """Whether an app is among them, or what one of them returns."""
+    return any(map(_is_app, values.union(*(each.returns for each in routines(values)))))
 
 
 def _is_app(value: Value) -> bool:

@@ -35,6 +35,7 @@ WAITING_IN_STDLIB = (
     "xmlrpc.client",
 )
 """What of the standard library waits for a database, a server, a process or the clock."""
+_NOT_WAITING_IN_STDLIB = re.compile(r"socket\.(gethostname|hton[ls]|ntoh[ls]|inet_\w+)")
 
 _BETWEEN_THREADS = {"concurrent", "queue", "threading"}
 _WAITING_FOR_THREADS = {
@@ -118,6 +119,39 @@ NOT_WAITING = {
     "zxcvbn",
 }
 """Libraries that compute and wait for nothing, or nothing but files. Any other might wait."""
+
+CALLING_WSGI = (
+    "a2wsgi.WSGIMiddleware",
+    "aiohttp_wsgi.",
+    "apig_wsgi.",
+    "asgiref.wsgi.",
+    "awsgi.",
+    "awsgi2.",
+    "bjoern.",
+    "cheroot.",
+    "cherrypy.",
+    "eventlet.wsgi",
+    "fastapi.middleware.wsgi",
+    "flup.",
+    "gevent.pywsgi",
+    "httpx.WSGITransport",
+    "pytest_localserver.",
+    "requests_wsgi_adapter.",
+    "schemathesis.",
+    "serverless_wsgi.",
+    "starlette.middleware.wsgi",
+    "tornado.wsgi.",
+    "twisted.web.wsgi.",
+    "uvicorn.middleware.wsgi",
+    "waitress.",
+    "webtest.",
+    "werkzeug.serving.",
+    "werkzeug.test.run_wsgi_app",
+    "whitenoise.",
+    "wsgi_intercept.",
+    "wsgiref.",
+)
+"""Servers, test clients and adapters that call the app that they are given as one of WSGI."""
 
 _WAITING_IN_RETHINKDB = {"run", "connect", "close", "next", "reconnect", "repl", "__iter__"}
 """All else in `rethinkdb` makes a query, or a part of one."""
@@ -233,6 +267,8 @@ def may_wait(path: str) -> bool:
         return False
     if library == "rethinkdb":
         return path.rpartition(".")[2] in _WAITING_IN_RETHINKDB
+    if _NOT_WAITING_IN_STDLIB.fullmatch(path):
+        return False
     if any(path == known or path.startswith(f"{known}.") for known in WAITING_IN_STDLIB):
         return not path.endswith(("Error", "Exception", ".Row", ".Binary", ".register_adapter"))
     return library not in NOT_WAITING and library not in sys.stdlib_module_names

@@ -22,6 +22,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from .environ import environ
+from .uploads import PortedFormParser
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,6 +36,7 @@ _END: Any = object()
 class PortedRequest(Request):
     """A request whose body is read, and refused, as Flask does it; with an environ."""
 
+    form_data_parser_class = PortedFormParser
     _data: bytes | None = None
 
     @cached_property

@@ -133,9 +133,19 @@ class PortedClient(QuartClient):
         return bool(self.app.testing or self.app.debug if propagates is None else propagates)
 
     def _keep(self, of_request: RequestContext, of_app: AppContext) -> None:
-        """Let `request`, `session` and `g` be what they were, until the next request."""
-        for variable, context in ((_cv_app, of_app.copy()), (_cv_request, of_request.copy())):
-            self._kept.append((variable, context, cast(Any, variable).set(context)))
+        """Let `request`, `session` and `g` be what they were, until the next request.
+
+        A request of Flask's has the app context that it was made in, if there is one.
+        """
+        around = _cv_app.get(None)
+        if around is None or around.app is not self.app:
+            self._push(_cv_app, of_app.copy())
+        else:
+            vars(around.g).update(vars(of_app.g))
+        self._push(_cv_request, of_request.copy())
+
+    def _push(self, variable: ContextVar[Any], context: Any) -> None:
+        self._kept.append((variable, context, variable.set(context)))
 
     def _forget(self) -> None:
         while self._kept:

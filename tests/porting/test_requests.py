@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from inspect import isawaitable
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import flask
@@ -90,6 +92,29 @@ async def test_parts_of_a_body(kind: str, parts: Sequence[tuple[str, dict[str, A
         response = await PortedClient(ported).post("/", **sent)
         assert response.status_code == expected.status_code, sent
         assert await response.get_data(as_text=True) == expected.text, sent
+
+
+async def test_a_file_is_saved_to_a_path_and_into_an_open_file(tmp_path: Path) -> None:
+    app = Quart("requests")
+    app.request_class = PortedRequest
+
+    @app.post("/<where>")
+    async def view(where: str) -> bytes:
+        file: Any = (await quart.request.files)["file"]
+        if where == "path":
+            await file.save(tmp_path / "saved")
+            return (tmp_path / "saved").read_bytes()
+        if where == "text":
+            await file.save(str(tmp_path / "named"))
+            return (tmp_path / "named").read_bytes()
+        opened = BytesIO()
+        await file.save(opened)
+        return opened.getvalue()
+
+    for where in ("path", "text", "opened"):
+        sent = {"file": (BytesIO(b"x" * 100_000), "x.txt")}
+        response = await PortedClient(app).post(f"/{where}", data=sent)
+        assert await response.get_data(as_text=False) == b"x" * 100_000
 
 
 async def test_the_limit_of_the_app_holds_whatever_is_read() -> None:

@@ -46,6 +46,17 @@ async def test_each_request_has_a_g_of_its_own_that_is_kept_until_the_next() -> 
     assert not has_app_context()
 
 
+async def test_a_request_in_an_app_context_leaves_that_as_it_is() -> None:
+    app = make_app()
+    async with PortedClient(app) as client:
+        async with app.app_context():
+            await client.get("/who", headers={"X-User": "ada"})
+            assert request.path == "/who"
+            assert g.user == "ada"
+        assert not has_app_context()
+        assert request.path == "/who"
+
+
 async def test_what_a_fixture_sent_before_is_forgotten_by_the_test() -> None:
     client = PortedClient(make_app())
     await client.__aenter__()
