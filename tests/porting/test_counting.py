@@ -255,3 +255,87 @@ def add():
 """,
     }
     assert by_hand(tmp_path, files) == 2
+
+
+RESTFUL = """from flask_restful import Resource
+
+
+class Base(Resource):
+    pass
+"""
+OF_EXTENSIONS = """from flask import Flask
+from flask_restful import Api
+
+from base import Base
+
+app = Flask(__name__)
+api = Api(app)
+
+
+class Things(Base):
+    def get(self):
+        return found()
+
+    def post(self):
+        return found(), 201
+
+
+def found():
+    return {}
+
+
+api.add_resource(Things, "/things", "/t")
+"""
+BY_DECORATORS = """from apiflask import APIBlueprint
+from flask_classful import FlaskView, route
+from flask_restx import Namespace, Resource
+
+names = Namespace("names")
+birds = APIBlueprint("birds", __name__)
+
+
+@names.route("/")
+class Names(Resource):
+    @names.doc("list")
+    def get(self):
+        return []
+
+
+class Dogs(FlaskView):
+    def index(self):
+        return found()
+
+    @route("/lost")
+    def lost(self):
+        return found()
+
+    def before_request(self, name):
+        pass
+
+    def _found(self):
+        return ""
+
+
+@birds.get("/birds")
+def all_birds():
+    return []
+
+
+@birds.output({})
+def found():
+    return {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "routes"),
+    [
+        ({"base.py": RESTFUL, "app.py": OF_EXTENSIONS}, 2),
+        ({"app.py": BY_DECORATORS}, 4),
+        ({"base.py": RESTFUL, "test_app.py": OF_EXTENSIONS}, 0),
+    ],
+)
+def test_routes_of_extensions_need_a_hand(
+    files: dict[str, str], routes: int, tmp_path: Path
+) -> None:
+    assert by_hand(tmp_path, files) == routes

@@ -16,6 +16,7 @@ from service.porting.registration import VIEW
 from .hooks import behind
 from .making_json import is_of_encoder, making_json
 from .rendered import Rendered
+from .views_of_extensions import views_of_extensions
 
 _OF_A_RESULT = m.Call(func=m.Call())
 """As in `ensure_async(view)()`."""
@@ -26,6 +27,7 @@ def count_routes(plan: Plan) -> None:
     routes = plan.report.routes
     by_hand = _needing_a_hand(plan)
     in_threads = _called_in_threads(plan)
+    routes.by_hand += len(views_of_extensions(plan))
     for function in plan.functions():
         if VIEW not in function.roles or function.module.is_test or _wraps_views(plan, function):
             continue
