@@ -16,6 +16,7 @@ from service.porting.registration import VIEW
 from .hooks import behind
 from .making_json import is_of_encoder, making_json
 from .rendered import Rendered
+from .setting_up import needs_a_hand_everywhere
 from .views_of_extensions import views_of_extensions
 
 _OF_A_RESULT = m.Call(func=m.Call())
@@ -67,6 +68,8 @@ def _needing_a_hand(plan: Plan) -> set[Function]:
     if any(map(is_of_encoder, found)):
         found |= making_json(plan)
         _add_callers(plan, rendered, found)
+    if needs_a_hand_everywhere(plan, found):
+        return found | {each for each in plan.functions() if VIEW in each.roles}
     return found | behind(plan, found)
 
 
