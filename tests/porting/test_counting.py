@@ -417,3 +417,34 @@ def test_routes_come_to_what_is_done_to_their_app_while_it_is_set_up(
     ):
         files = {"app.py": source, "layers.py": LAYERS}
         assert by_hand(tmp_path / str(number), files) == routes
+
+
+def test_routes_come_to_the_encoders_that_they_give_to_a_call(tmp_path: Path) -> None:
+    source = """import json
+import time
+
+from flask import Flask
+
+app = Flask(__name__)
+
+
+class Encoder(json.JSONEncoder):
+    def default(self, value):
+        time.sleep(1)
+        return str(value)
+
+
+def encoded():
+    return json.dumps([], cls=Encoder)
+
+
+@app.get("/")
+def index():
+    return encoded()
+
+
+@app.get("/text")
+def text():
+    return "text"
+"""
+    assert by_hand(tmp_path, {"app.py": source}) == 1

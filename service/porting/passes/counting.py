@@ -14,7 +14,7 @@ from service.porting.program import Function, Module, Scope
 from service.porting.registration import VIEW
 
 from .hooks import behind
-from .making_json import is_of_encoder, making_json
+from .making_json import dumping_with, is_of_encoder, making_json
 from .rendered import Rendered
 from .setting_up import needs_a_hand_everywhere
 from .views_of_extensions import views_of_extensions
@@ -62,6 +62,8 @@ def _needing_a_hand(plan: Plan) -> set[Function]:
     for site in plan.program.sites.values():
         if any(map(extension, site.paths)):
             found |= set(_outwards(site.where))
+    for of in {each.owner for each in found if each.owner and each.name == "default"}:
+        found |= dumping_with(plan, of)
     rendered = Rendered(plan)
     found |= {each for site in rendered.by_hand() for each in _outwards(site.where)}
     _add_callers(plan, rendered, found)
