@@ -413,6 +413,8 @@ def test_routes_come_to_what_is_done_to_their_app_while_it_is_set_up(
             SET_UP.replace("created(app)\n\n", f"created(app)\n    {line}\n\n"),
             SET_UP.replace("    pass\n", f"    {line}\n"),
             f"{SET_UP}\napp = create()\n{line}\n",
+            f"{SET_UP}\napp = create()\n\ndef command():\n    def serve():\n        {line}\n"
+            "        app.run()\n",
         ]
     ):
         files = {"app.py": source, "layers.py": LAYERS}

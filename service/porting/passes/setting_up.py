@@ -31,7 +31,7 @@ _OF_APPS = {
     *("process_response", "wsgi_app"),
 }
 """Methods of an app that each request comes to."""
-_BESIDE = f"{APP}.run"
+_RUN = f"{APP}.run"
 _OF_TEMPLATES = "jinja_env"
 """What it holds, those requests come to that render it."""
 
@@ -78,22 +78,20 @@ class _SettingUp:
 
     def _lines(self, module: Module) -> Iterator[tuple[Scope, cst.SimpleStatementLine]]:
         """The lines of a module that run when it is imported, and those of what sets apps up."""
-        functions: dict[cst.CSTNode, Function]
-        functions = {each.node: each for each in self._functions if each.module is module}
+        known = self.plan.program.functions
         stack: list[tuple[Scope, cst.CSTNode]] = [(module, module.tree)]
         while stack:
             scope, node = stack.pop()
-            if isinstance(node, cst.SimpleStatementLine):
+            if not isinstance(node, cst.SimpleStatementLine):
+                inner = known.get(node, scope)
+                as_program = m.matches(node, _AS_PROGRAM)
+                stack += [(inner, child) for child in node.children if not as_program]
+            elif scope is module or scope in self._functions:
                 yield scope, node
-            elif isinstance(node, cst.FunctionDef) and node not in functions:
-                continue
-            elif not m.matches(node, _AS_PROGRAM):
-                inner = functions.get(node, scope)
-                stack += [(inner, child) for child in node.children]
 
     @cached_property
     def _functions(self) -> set[Function]:
-        """Those that make an app, that run while modules are imported, or that these call."""
+        """Those that make or run an app or run at an import, and what these call."""
         as_programs = {
             node
             for module in self.plan.program.modules.values()
@@ -103,6 +101,7 @@ class _SettingUp:
         }
         sites = list(self.plan.sites("call"))
         makers = {site.where for site in apps_made(self.plan)}
+        makers |= {site.where for site in sites if _RUN in site.paths}
         at_once = [each for each in sites if isinstance(each.where, Module)]
         begun = {
             function
@@ -130,7 +129,7 @@ class _SettingUp:
         if not isinstance(node, cst.Call):
             return False
         site = self.plan.program.sites.get((node, "call"))
-        if site is not None and any(path == _BESIDE or role_of(path) for path in site.paths):
+        if site is not None and any(path == _RUN or role_of(path) for path in site.paths):
             return False
         values = [node.func, *(arg.value for arg in node.args)]
         return any(
