@@ -9,7 +9,7 @@ from . import flask_types as types
 from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by, passed_through
 from .doubles import CALLING, STANDING_IN
 from .environment import Environment
-from .importing import IMPORTING
+from .importing import imports
 from .libraries import applied
 from .narrowing import decorated_at_once, is_parameter, opened_for, passes_on, stands_for_a_view
 from .program import Class, Function, Program
@@ -279,7 +279,7 @@ class Calls(ViewObjects):
         if path == types.PROXY:
             proxies = frozenset(Proxied(function) for function in routines(everything))
             return proxies or one(Instance(path))
-        if path in IMPORTING and given:
+        if imports(path):
             return self.imported_by_call(site, path, arguments, env)
         if path == "builtins.type" and len(given) == 1:
             return frozenset(Type(v.of) for v in given[0] if isinstance(v, Object))

@@ -17,6 +17,7 @@ from .registration import (
     CONTEXT_MANAGER,
     FIXTURE,
     TEST,
+    VERBS,
     VIEW,
     WRAPPER,
     is_transparent,
@@ -38,8 +39,6 @@ from .values import (
     ordered,
     routines,
 )
-
-_VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "trace", "dispatch_request")
 
 _ANYTHING = {"typing.Any", "typing_extensions.Any", "typing.Callable", "collections.abc.Callable"}
 """Annotations that promise no class."""
@@ -194,7 +193,7 @@ class Definitions(Calls):
 
     def _is_view(self, of: Class, node: cst.ClassDef, env: Environment) -> None:
         methods: Values = NOTHING
-        for name in _VERBS:
+        for name in VERBS:
             for value in of.bindings.get(name, NOTHING):
                 if isinstance(value, Routine):
                     value.function.roles.add(VIEW)

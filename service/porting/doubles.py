@@ -97,6 +97,9 @@ class Doubles(Expressions):
         for number, (arg, (how, values)) in enumerate(written):
             if how in {"new", "value"} or (how == "" and number == naming):
                 double = replace(double, node=arg.value, given=values)
+            elif how == "new_callable" and isinstance(arg.value, cst.Lambda):
+                made = NOTHING.union(*(each.returns for each in routines(values)))
+                double = replace(double, node=arg.value.body, given=made)
             elif how in {"side_effect", "wraps"}:
                 double = replace(double, called=(*double.called, (arg.value, values)))
         self._note(site.node, double)

@@ -28,6 +28,8 @@ TEST = "test"
 CONTEXT_MANAGER = "context manager"
 RECEIVER = "signal receiver"
 
+VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "trace", "dispatch_request")
+"""The methods of a class-based view that answer requests."""
 _SCAFFOLD = {
     VIEW: "route get post put patch delete add_url_rule endpoint",
     HOOK: "before_request after_request teardown_request teardown_appcontext errorhandler"
@@ -100,6 +102,11 @@ _SIGNALS = (
 ENTERING = (".enter_context", ".enterContext")
 """Methods that enter a context manager, of a stack of them or of a test."""
 PROPERTIES = ("builtins.property", "functools.cached_property", "werkzeug.utils.cached_property")
+
+
+def adds_routes(name: str) -> bool:
+    """Whether a method of an app or of a blueprint is called this by which a view is registered."""
+    return name in _SCAFFOLD[VIEW].split()
 
 
 def role_of(path: str) -> str | None:

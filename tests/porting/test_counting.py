@@ -255,3 +255,198 @@ def add():
 """,
     }
     assert by_hand(tmp_path, files) == 2
+
+
+RESTFUL = """from flask_restful import Resource
+
+
+class Base(Resource):
+    pass
+"""
+OF_EXTENSIONS = """from flask import Flask
+from flask_restful import Api
+
+from base import Base
+
+app = Flask(__name__)
+api = Api(app)
+
+
+class Things(Base):
+    def get(self):
+        return found()
+
+    def post(self):
+        return found(), 201
+
+
+def found():
+    return {}
+
+
+api.add_resource(Things, "/things", "/t")
+"""
+BY_DECORATORS = """from apiflask import APIBlueprint
+from flask_classful import FlaskView, route
+from flask_restx import Namespace, Resource
+
+names = Namespace("names")
+birds = APIBlueprint("birds", __name__)
+
+
+@names.route("/")
+class Names(Resource):
+    @names.doc("list")
+    def get(self):
+        return []
+
+
+class Dogs(FlaskView):
+    def index(self):
+        return found()
+
+    @route("/lost")
+    def lost(self):
+        return found()
+
+    def before_request(self, name):
+        pass
+
+    def _found(self):
+        return ""
+
+
+@birds.get("/birds")
+def all_birds():
+    return []
+
+
+@birds.output({})
+def found():
+    return {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "routes"),
+    [
+        ({"base.py": RESTFUL, "app.py": OF_EXTENSIONS}, 2),
+        ({"app.py": BY_DECORATORS}, 4),
+        ({"base.py": RESTFUL, "test_app.py": OF_EXTENSIONS}, 0),
+    ],
+)
+def test_routes_of_extensions_need_a_hand(
+    files: dict[str, str], routes: int, tmp_path: Path
+) -> None:
+    assert by_hand(tmp_path, files) == routes
+
+
+SET_UP = """from flask import Flask, Request, current_app
+
+from layers import Toolbar, layer, other
+
+
+class OurRequest(Request):
+    def http_version(self):
+        return "1.1"
+
+    def user(self):
+        return self.remote_user
+
+
+def changed():
+    current_app.wsgi_app = other(current_app.wsgi_app)
+
+
+def created(app):
+    pass
+
+
+def create():
+    app = Flask(__name__)
+    created(app)
+
+    @app.get("/")
+    def index():
+        return "index"
+
+    @app.get("/changed")
+    def change():
+        changed()
+        return "changed"
+
+    return app
+
+"""
+LAYERS = """from flask_debugtoolbar import DebugToolbarExtension as Toolbar
+
+
+def layer(app):
+    return app
+
+
+def other(app):
+    return app
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "routes"),
+    [
+        ("app.wsgi_app = layer(app.wsgi_app)", 2),
+        ("app.config['TRUSTED_HOSTS'] = ['example.org']", 2),
+        ("app.config.update(TRUSTED_HOSTS=['example.org'])", 2),
+        ("app.request_class = OurRequest", 2),
+        ("Toolbar(app)", 2),
+        ("app.ours = Toolbar()", 1),
+        ("app.config['PREFERRED_URL_SCHEME'] = 'https'", 1),
+        ("app.register_error_handler(404, lambda error: error.request.remote_user)", 1),
+        ("app.name = layer('app')", 1),
+        ("pass", 1),
+    ],
+)
+def test_routes_come_to_what_is_done_to_their_app_while_it_is_set_up(
+    line: str, routes: int, tmp_path: Path
+) -> None:
+    for number, source in enumerate(
+        [
+            SET_UP.replace("created(app)\n\n", f"created(app)\n    {line}\n\n"),
+            SET_UP.replace("    pass\n", f"    {line}\n"),
+            f"{SET_UP}\napp = create()\n{line}\n",
+            f"{SET_UP}\napp = create()\n\ndef command():\n    def serve():\n        {line}\n"
+            "        app.run()\n",
+        ]
+    ):
+        files = {"app.py": source, "layers.py": LAYERS}
+        assert by_hand(tmp_path / str(number), files) == routes
+
+
+def test_routes_come_to_the_encoders_that_they_give_to_a_call(tmp_path: Path) -> None:
+    source = """import json
+import time
+
+from flask import Flask
+
+app = Flask(__name__)
+
+
+class Encoder(json.JSONEncoder):
+    def default(self, value):
+        time.sleep(1)
+        return str(value)
+
+
+def encoded():
+    return json.dumps([], cls=Encoder)
+
+
+@app.get("/")
+def index():
+    return encoded()
+
+
+@app.get("/text")
+def text():
+    return "text"
+"""
+    assert by_hand(tmp_path, {"app.py": source}) == 1

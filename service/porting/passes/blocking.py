@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import libcst as cst
 
 from service.porting import drivers
 from service.porting.awaitables import AWAITABLE
-from service.porting.libraries import WAITING_IN_STDLIB, may_wait_here
+from service.porting.closure import closure
+from service.porting.libraries import WAITING_IN_STDLIB, extension, may_wait_here
 from service.porting.plan import COPY_CONTEXT, RUN_APART, RUNNING, Plan, paths
 from service.porting.program import Function
+from service.porting.registration import APP_COMMAND, COMMAND, CONTEXT_MANAGER, FIXTURE, TEST
 from service.porting.sites import Site
+from service.porting.unseen import unresolved
+
+from .views_of_extensions import views_of_extensions
 
 _COPYING = {f"flask.{COPY_CONTEXT}", "contextvars.copy_context"}
 _OWN_LOOPS = {"asyncio.run", f"{RUNNING}.{RUN_APART}"}
+_OF_OTHERS = {APP_COMMAND, COMMAND, CONTEXT_MANAGER, FIXTURE, TEST}
+"""Who is called by other roles than these is called by Flask."""
 _ELSEWHERE = "the body of a request comes on the app's event loop alone: await it in the view"
 _WAITS = "a thread that it waits for may wait for this event loop: wait in asyncio.to_thread"
 
@@ -20,9 +29,12 @@ _WAITS = "a thread that it waits for may wait for this event loop: wait in async
 def tell_of_blocking(plan: Plan) -> None:
     """Report what holds up the event loop in a coroutine function that stays as it is."""
     apart = _run_apart(plan)
+    of_flask = _reached_by_flask(plan)
     for function in plan.functions():
         if not function.was_async or plan.colours.tolerates_blocking(function):
             continue
+        if function not in of_flask:
+            continue  # it is on an event loop of its own, as before
         if function in apart:
             _tell_of_requests(plan, function)
             continue
@@ -38,6 +50,34 @@ def _tell_of_requests(plan: Plan, function: Function) -> None:
     for site in plan.colours.sites(function):
         if any(path.startswith("flask.Request.") for path in site.paths & AWAITABLE):
             plan.hand(function, site.node, _ELSEWHERE)
+
+
+def _reached_by_flask(plan: Plan) -> set[Function]:
+    """The functions that Flask, or an extension of it, comes to call; all, if that is not seen."""
+    sites = list(plan.program.sites.values())
+    handed = {
+        each for site in sites if any(map(_is_of_flask, site.paths)) for each in site.escaping
+    }
+    begun = (each for each in plan.functions() if _begins(each))
+    begin = {*begun, *handed, *views_of_extensions(plan)}
+    called: dict[object, set[Function]] = defaultdict(set)
+    for site in sites:
+        called[site.where] |= site.functions | site.escaping
+    found = closure(begin, lambda function: called[function])
+    unseen = (
+        unresolved(site) for each in found if each.was_async for site in plan.colours.sites(each)
+    )
+    return {*plan.functions()} if any(unseen) else found
+
+
+def _begins(function: Function) -> bool:
+    """Whether Flask, or what extends it, calls a function while it serves."""
+    decorating = {path for values in function.decorators for path in paths(values)}
+    return bool(function.roles - _OF_OTHERS) or any(map(extension, decorating))
+
+
+def _is_of_flask(path: str) -> bool:
+    return path.startswith("flask.") or extension(path) is not None
 
 
 def _run_apart(plan: Plan) -> set[Function]:

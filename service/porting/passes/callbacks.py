@@ -13,6 +13,8 @@ from service.porting.signals import is_sent
 from service.porting.unseen import is_awaited
 from service.porting.values import External, Instance
 
+from .making_json import is_used_beside_the_loop
+
 _LIBRARIES = {"blinker", "flask", "itsdangerous", "jinja2", "json", "logging", "werkzeug"}
 """Libraries that call what they are given, or what inherits from them, wherever they are used."""
 
@@ -35,7 +37,7 @@ def calls_on_the_loop(plan: Plan, function: Function) -> str:
         return "a template"
     if function.roles:
         return ""
-    if (of := _inherits(function)) or (of := _decorated(plan, function)):
+    if (of := _inherits(plan, function)) or (of := _decorated(plan, function)):
         return of
     for site in plan.handed(function):
         owner = plan.colours.owner(site)
@@ -54,7 +56,7 @@ def is_called_by_python(function: Function) -> bool:
     return function.is_property() or function.name.startswith("__")
 
 
-def _inherits(function: Function) -> str:
+def _inherits(plan: Plan, function: Function) -> str:
     """The class of a library that has this method, too."""
     if function.owner is None or is_awaited(function) or function.name.startswith("__"):
         return ""
@@ -63,7 +65,8 @@ def _inherits(function: Function) -> str:
     for base in function.owner.external_bases():
         known = base.partition(".")[0] in _LIBRARIES
         if known and hasattr(locate(base), function.name):
-            return base
+            of_a_call = base.startswith("json.") and is_used_beside_the_loop(plan, function.owner)
+            return "" if of_a_call else base
     return ""
 
 

@@ -25,6 +25,8 @@ _EXPECTING = m.With(
 
 _BINDING = cst.AssignTarget | cst.For | cst.CompFor | cst.AnnAssign | cst.NamedExpr | cst.Del
 
+_IDENTIFYING = m.Name("id") | m.Name("isinstance") | m.Name("type")
+
 
 def tell_of_connections_that_leave(plan: Plan) -> None:
     """Report where a `with app.app_context():` opens what is returned, or used after it."""
@@ -83,10 +85,49 @@ def _is_read_after(name: str, block: Block) -> bool:
     after = nodes[nodes.index(block.node) + len(list(below(block.node))) :]
     named = (each for each in after if isinstance(each, cst.Name) and each.value == name)
     bound = {id(part) for each in after for part in _not_read(each)}
-    members = {id(each.attr) for each in after if isinstance(each, cst.Attribute)}
+    passed_over = {id(each.attr) for each in after if isinstance(each, cst.Attribute)}
+    passed_over |= {id(part) for each in after for part in _asked_nothing(each)}
+    passed_over |= {id(part) for each in after for part in _of_another(each, name)}
     expected = {id(part) for each in after if m.matches(each, _EXPECTING) for part in below(each)}
-    first = next((each for each in named if id(each) not in members), None)
+    first = next((each for each in named if id(each) not in passed_over), None)
     return first is not None and id(first) not in bound | expected
+
+
+def _asked_nothing(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """The parts of which a node finds out what they are, or that they are there, and no more."""
+    if isinstance(node, cst.Assert | cst.If | cst.IfExp | cst.While):
+        yield from _asked_for_truth(node.test)
+    elif isinstance(node, cst.Comparison):
+        if all(isinstance(each.operator, cst.Is | cst.IsNot) for each in node.comparisons):
+            yield from (node.left, *(each.comparator for each in node.comparisons))
+    elif isinstance(node, cst.Call) and m.matches(node.func, _IDENTIFYING):
+        yield from (arg.value for arg in node.args[:1])
+
+
+def _asked_for_truth(test: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+    if isinstance(test, cst.BooleanOperation):
+        yield from _asked_for_truth(test.left)
+        yield from _asked_for_truth(test.right)
+    elif isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+        yield from _asked_for_truth(test.expression)
+    else:
+        yield test
+
+
+def _of_another(node: cst.CSTNode, name: str) -> Iterator[cst.CSTNode]:
+    """What is below a function or a comprehension that has a name of its own spelled like this."""
+    if isinstance(node, cst.FunctionDef | cst.Lambda):
+        params = node.params
+        given = [*params.posonly_params, *params.params, *params.kwonly_params]
+        if any(param.name.value == name for param in given):
+            yield from (*(param.name for param in given), *below(node.body))
+    elif isinstance(node, cst.BaseComp):
+        targets = [
+            each.target for each in m.findall(node, m.CompFor()) if isinstance(each, cst.CompFor)
+        ]
+        goes = any(m.findall(target, m.Name(name)) for target in targets)
+        outermost = {id(part) for part in below(node.for_in.iter)}
+        yield from (part for part in below(node) if goes and id(part) not in outermost)
 
 
 def _not_read(node: cst.CSTNode) -> Iterator[cst.CSTNode | None]:

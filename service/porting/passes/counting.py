@@ -14,8 +14,10 @@ from service.porting.program import Function, Module, Scope
 from service.porting.registration import VIEW
 
 from .hooks import behind
-from .making_json import is_of_encoder, making_json
+from .making_json import dumping_with, is_of_encoder, making_json
 from .rendered import Rendered
+from .setting_up import needs_a_hand_everywhere
+from .views_of_extensions import views_of_extensions
 
 _OF_A_RESULT = m.Call(func=m.Call())
 """As in `ensure_async(view)()`."""
@@ -26,6 +28,7 @@ def count_routes(plan: Plan) -> None:
     routes = plan.report.routes
     by_hand = _needing_a_hand(plan)
     in_threads = _called_in_threads(plan)
+    routes.by_hand += len(views_of_extensions(plan))
     for function in plan.functions():
         if VIEW not in function.roles or function.module.is_test or _wraps_views(plan, function):
             continue
@@ -59,12 +62,16 @@ def _needing_a_hand(plan: Plan) -> set[Function]:
     for site in plan.program.sites.values():
         if any(map(extension, site.paths)):
             found |= set(_outwards(site.where))
+    for of in {each.owner for each in found if each.owner and each.name == "default"}:
+        found |= dumping_with(plan, of)
     rendered = Rendered(plan)
     found |= {each for site in rendered.by_hand() for each in _outwards(site.where)}
     _add_callers(plan, rendered, found)
     if any(map(is_of_encoder, found)):
         found |= making_json(plan)
         _add_callers(plan, rendered, found)
+    if needs_a_hand_everywhere(plan, found):
+        return found | {each for each in plan.functions() if VIEW in each.roles}
     return found | behind(plan, found)
 
 

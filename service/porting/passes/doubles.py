@@ -27,14 +27,22 @@ from service.porting.values import (
 )
 
 from .imports import MOVED
-from .mocks import read_of, wait_for, wait_for_methods
+from .mocks import (
+    makes_plain_mocks,
+    read_of,
+    wait_for,
+    wait_for_methods,
+    wait_for_what_is_made,
+)
 
 _SPECIFIED = ("spec", "spec_set")
-_MADE_TO_MEASURE = {"autospec", "new_callable", "wraps", *_SPECIFIED}
+_MADE_BY = "new_callable"
+_MADE_TO_MEASURE = {"autospec", _MADE_BY, "wraps", *_SPECIFIED}
 _ADVICE = "let the double have coroutine functions, or autospec=True"
 _GENERATOR = "what this replaces is an asynchronous generator now"
 _NO_APP = "Connections, which gets the app now, takes no mock: replace Connections, too"
 _NOT_SERVED = "werkzeug.serving does not serve Quart: replace app.run, or what it is called by"
+_MADE = "what this replaces is awaited now: is what new_callable makes?"
 _ANSWERS = "the response that this returns has awaitables for data and JSON"
 
 
@@ -137,6 +145,12 @@ def _of_function(plan: Plan, double: Double) -> None:
     functions = routines(double.given)
     if functions and all(map(plan.colours.is_async, functions)):
         return
+    call = double.site.node
+    made_by = keywords(call).get(_MADE_BY) if node is None and isinstance(call, cst.Call) else None
+    if made_by is not None:
+        if not wait_for_what_is_made(plan, where, made_by):
+            plan.hand(where, made_by, _MADE)
+        return
     if any(function.is_generator for function in routines(double.target)):
         if node is None or not functions:
             plan.hand(where, double.site.node, _GENERATOR)
@@ -214,9 +228,11 @@ def _beyond_measure(plan: Plan, double: Double, made_up: cst.CSTNode, names: set
     listed = [each for each in map(given.get, _SPECIFIED) if isinstance(each, cst.List | cst.Tuple)]
     if listed:
         return names & {text_of(each.value) for of in listed for each in of.elements}
-    if _MADE_TO_MEASURE.isdisjoint(given):
+    where = double.site.where.module
+    plainly = _MADE_BY in given and makes_plain_mocks(where, given[_MADE_BY])
+    if (_MADE_TO_MEASURE - ({_MADE_BY} if plainly else set())).isdisjoint(given):
         return names
-    source = double.site.where.module.source
+    source = where.source
     set_up = {name for name in read_of(plan, names) if re.search(rf"\b{name}\b", source)}
     return set_up | (names & given.keys())
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.nodes import keywords, text_of, with_keyword, wrapped
-from service.porting.plan import TESTING, Plan
+from service.porting.nodes import dotted, keywords, text_of, with_keyword, wrapped
+from service.porting.plan import TESTING, Plan, meant
 from service.porting.program import Function, Module
 from service.porting.sites import Double
 from service.porting.values import Type
@@ -21,15 +21,42 @@ _PARAMETRIZED = m.Decorator(m.Call(m.Attribute(attr=m.Name("parametrize"))))
 
 def wait_for(plan: Plan, where: Function | Module, node: cst.BaseExpression) -> None:
     """Let a double of a function be awaited."""
-    edits = plan.edits(where.module)
     if isinstance(node, cst.Call) and _is_plain_mock(plan, node):
-        if isinstance(node.func, cst.Attribute):
-            edits.rename(node.func.attr, "AsyncMock")
-        else:
-            edits.rename(node.func, edits.need("unittest.mock", "AsyncMock"))
+        _make_async(plan, where, node.func)
     elif _paths(plan, node).isdisjoint(_AWAITED):
+        edits = plan.edits(where.module)
         wrapper = edits.need(TESTING, _WRAPPER)
         edits.change(node, lambda old: wrapped(wrapper, old))
+
+
+def wait_for_what_is_made(plan: Plan, where: Function | Module, by: cst.BaseExpression) -> bool:
+    """Let what `new_callable` makes be awaited; whether it is known what that is."""
+    if makes_plain_mocks(where.module, by):
+        _make_async(plan, where, _class_of(where.module, by))
+        return True
+    made = meant(where.module, dotted(_class_of(where.module, by)))
+    return bool(made) and made <= _AWAITED
+
+
+def makes_plain_mocks(module: Module, by: cst.BaseExpression) -> bool:
+    """Whether it makes mocks that cannot be awaited."""
+    made = meant(module, dotted(_class_of(module, by)))
+    return bool(made) and all(map(_is_plain, made))
+
+
+def _class_of(module: Module, by: cst.BaseExpression) -> cst.BaseExpression:
+    """The class of mocks that is called, perhaps by `partial`."""
+    if isinstance(by, cst.Call) and "functools.partial" in meant(module, dotted(by.func)):
+        return by.args[0].value
+    return by
+
+
+def _make_async(plan: Plan, where: Function | Module, by: cst.BaseExpression) -> None:
+    edits = plan.edits(where.module)
+    if isinstance(by, cst.Attribute):
+        edits.rename(by.attr, "AsyncMock")
+    else:
+        edits.rename(by, edits.need("unittest.mock", "AsyncMock"))
 
 
 def wait_for_methods(plan: Plan, double: Double, names: Iterable[str]) -> bool:
@@ -77,8 +104,12 @@ def _paths(plan: Plan, node: cst.CSTNode) -> set[str]:
 
 
 def _is_plain_mock(plan: Plan, node: cst.Call) -> bool:
-    made = (path.rpartition(".") for path in _paths(plan, node))
-    return any(of in {"unittest.mock", "mock"} and name in _PLAIN_MOCKS for of, _, name in made)
+    return any(map(_is_plain, _paths(plan, node)))
+
+
+def _is_plain(path: str) -> bool:
+    of, _, name = path.rpartition(".")
+    return of in {"unittest.mock", "mock"} and name in _PLAIN_MOCKS
 
 
 def _has_none(spread: cst.BaseExpression, names: Iterable[str]) -> bool:

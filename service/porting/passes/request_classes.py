@@ -5,10 +5,11 @@ from __future__ import annotations
 from service.porting.flask_types import APP, REQUEST
 from service.porting.nodes import dotted
 from service.porting.plan import PORTED_REQUEST, RUNNING, Plan, meant
-from service.porting.values import NOTHING, Type
+from service.porting.values import NOTHING, Object, Type
 
 from .environs import keeps_environ
 
+_CLASS = "request_class"
 _BODIES = {f"{REQUEST}.{name}" for name in ("data", "files", "form", "get_data", "values")}
 _JSON = {f"{REQUEST}.{name}" for name in ("get_json", "json")}
 
@@ -33,20 +34,21 @@ def needs_ported_request(plan: Plan) -> bool:
 
 def has_request_class(plan: Plan) -> bool:
     """Whether the project gives the app a class of its own for requests."""
-    return bool(_given(plan))
+    return bool(given_to_apps(plan, _CLASS))
 
 
 def inherits_from_another(plan: Plan) -> bool:
     """Whether such a class is none of Flask's."""
-    return any(REQUEST not in each.of.external_bases() for each in _given(plan))
+    return any(REQUEST not in each.of.external_bases() for each in given_to_apps(plan, _CLASS))
 
 
-def _given(plan: Plan) -> list[Type]:
+def given_to_apps(plan: Plan, attribute: str) -> list[Type | Object]:
+    """The classes of the project that this attribute of an app is, or is an object of."""
     apps = [each for each in plan.program.classes.values() if APP in each.external_bases()]
-    set_on_it = plan.program.stored.get((APP, "request_class"), NOTHING)
+    set_on_it = plan.program.stored.get((APP, attribute), NOTHING)
     return [
         value
-        for values in (set_on_it, *(each.attribute("request_class") for each in apps))
+        for values in (set_on_it, *(each.attribute(attribute) for each in apps))
         for value in values
-        if isinstance(value, Type)
+        if isinstance(value, Type | Object)
     ]

@@ -10,6 +10,7 @@ import libcst.matchers as m
 from service.porting.nodes import with_keyword
 from service.porting.plan import STREAM, Plan
 from service.porting.program import Module, Scope
+from service.porting.report import Kind
 from service.porting.values import Generated
 
 from .answers import answers
@@ -42,7 +43,7 @@ def tell_of_settings(plan: Plan) -> None:
                 plan.note(module, target, _LESS)
         for node in _set(module, "PREFERRED_URL_SCHEME")[:1]:
             if not _in_any(modules, "PREFER_SECURE_URLS"):
-                plan.hand(module, node, _SCHEME)
+                plan.report.tell(module, node, Kind.HAND, _SCHEME)  # no route comes to it
     if not _in_any(modules, "RESPONSE_TIMEOUT"):
         _tell_of_streams(plan)
 
