@@ -112,6 +112,16 @@ def beside(tree: cst.CSTNode, statement: cst.CSTNode) -> Sequence[cst.BaseStatem
     return []
 
 
+def leaves_a_loop(node: cst.CSTNode) -> bool:
+    """Whether a `break` or `continue` within a statement is of a loop around it."""
+    if isinstance(node, cst.For | cst.While):
+        return node.orelse is not None and leaves_a_loop(node.orelse)
+    if isinstance(node, cst.FunctionDef | cst.ClassDef):
+        return False
+    leaving = isinstance(node, cst.Break | cst.Continue)
+    return leaving or any(map(leaves_a_loop, node.children))
+
+
 def source_of(node: cst.CSTNode) -> str:
     """The source of a node, on one line."""
     return " ".join(cst.Module([]).code_for_node(node).split())

@@ -11,7 +11,7 @@ import libcst.matchers as m
 
 from service.porting.commands import has_context
 from service.porting.layout import at_end_of, in_place_of, with_statements
-from service.porting.nodes import beside, body_of, statement
+from service.porting.nodes import beside, body_of, leaves_a_loop, statement
 from service.porting.plan import RUN_APART, RUNNING, Plan
 from service.porting.program import Block, Function, Module
 from service.porting.registration import COMMAND
@@ -71,10 +71,7 @@ def _body_alone(node: cst.With) -> object:
 
 def _leaves(node: cst.With) -> bool:
     """Whether it is left by what a function of its own cannot do for the one around it."""
-    outside = m.Break() | m.Continue() | m.Yield()
-    loops = m.findall(node, m.For() | m.While())
-    within = {id(found) for loop in loops for found in m.findall(loop, m.Break() | m.Continue())}
-    return any(id(found) not in within for found in own(node, outside))
+    return leaves_a_loop(node) or bool(own(node, m.Yield()))
 
 
 def _returns(node: cst.With) -> bool:
