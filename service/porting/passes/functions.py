@@ -96,7 +96,8 @@ def _matters(plan: Plan, function: Function) -> bool:
         return True
     if makes_app(function) or plan.colours.reasons[function][1] == SERVES:
         return False
-    return not function.is_lambda and plan.colours.is_called(function)
+    is_called = not function.is_lambda and plan.colours.is_called(function)
+    return is_called and function in plan.reached
 
 
 def _define(plan: Plan, function: Function) -> None:
