@@ -17,6 +17,7 @@ from .imports_left import ImportsLeft
 from .outside import reached_outside
 from .program import Function, Module, Program, Scope
 from .reach import with_called
+from .registration import CALLED_BY_AN_APP
 from .report import Kind, Report
 from .rewriter import Edits
 from .sites import Site
@@ -104,7 +105,7 @@ class Plan:
     @cached_property
     def reached(self) -> set[Function]:
         """The functions that a route, a hook or a command comes to call, or to hand over."""
-        begun = (each for each in self.functions() if each.roles and not each.module.is_test)
+        begun = (each for each in self.functions() if each.roles & CALLED_BY_AN_APP)
         return with_called(begun, self.program.sites.values())
 
     @cached_property

@@ -28,6 +28,11 @@ TEST = "test"
 CONTEXT_MANAGER = "context manager"
 RECEIVER = "signal receiver"
 
+CALLED_BY_AN_APP = {
+    *(VIEW, WRAPPER, HOOK, AFTER, TEMPLATE, CALLBACK, ON_THE_LOOP, ENCODER),
+    *(COMMAND, APP_COMMAND, RECEIVER),
+}
+
 _SCAFFOLD = {
     VIEW: "route get post put patch delete add_url_rule endpoint",
     HOOK: "before_request after_request teardown_request teardown_appcontext errorhandler"

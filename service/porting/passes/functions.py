@@ -17,6 +17,7 @@ from service.porting.plan import RUNNING, Plan, paths
 from service.porting.program import Class, Function
 from service.porting.registration import (
     APP_COMMAND,
+    CALLED_BY_AN_APP,
     COMMAND,
     CONTEXT_MANAGER,
     RECEIVER,
@@ -92,7 +93,8 @@ def _leave_the_loop(plan: Plan, function: Function) -> None:
 
 
 def _matters(plan: Plan, function: Function) -> bool:
-    if function in plan.colours.bridged or function.roles or calls_on_the_loop(plan, function):
+    of_app = not function.roles.isdisjoint(CALLED_BY_AN_APP)
+    if function in plan.colours.bridged or of_app or calls_on_the_loop(plan, function):
         return True
     if makes_app(function) or plan.colours.reasons[function][1] == SERVES:
         return False
