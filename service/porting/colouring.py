@@ -13,14 +13,13 @@ import libcst as cst
 
 from .awaitables import AWAITABLE, ENTERED
 from .commands import calling_commands, invokes_elsewhere, invoking_commands
-from .drivers import plain
 from .flask_types import RENDERED, THREAD_LOCAL
 from .idiom import Idiom
 from .implicit import IMPLICIT, reached
-from .libraries import may_wait, may_wait_entered
 from .program import Block, Function, Module, Program
 from .registration import COMMAND, HOOK, VIEW
 from .sites import Site
+from .suspects import blocking
 from .together import set_up_together
 from .unseen import is_awaited, pin_what_is_called_plainly, pin_what_is_called_unseen, unresolved
 from .waiting_for_threads import waiting_in_tests, waits_elsewhere
@@ -146,13 +145,7 @@ class Colours:
             return "what is in a threading.local belongs to one thread"
         if _APART in site.paths:
             return "it waits for an event loop of its own"
-        for path in sorted(site.paths):
-            if site.role == "with" and may_wait_entered(path):
-                return f"entering {plain(path)} may block"
-            if site.role in {"call", "for"} and may_wait(path):
-                shown = plain(path).replace(".?", "").removesuffix(".__iter__")
-                return f"{shown} may block"
-        return unresolved(site)
+        return blocking(site) or unresolved(site)
 
     def keeps_others_waiting(self, site: Site) -> bool:
         """Whether a coroutine function of a test waits for a thread that may need the loop."""

@@ -9,6 +9,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from .adapted import Wrapped
+from .layout import moved
 from .nodes import body_of, perhaps_called, perhaps_met
 from .program import Function
 from .query_blocks import Cursor, QueryBlocks
@@ -308,7 +309,7 @@ class FunctionQueries(QueryBlocks):
         self.q.functions[at] = self.function
         self.q.awaited.add(at)
         if line is not None and at is not execute:
-            self.plan(line, remove, execute)
+            self.plan(line, moved, execute)
             if execute in self._committed:
                 self.writes.late.append(execute)
 

@@ -263,7 +263,7 @@ def may_wait(path: str) -> bool:
         return path in WAITING_IN_STDLIB
     if _waits_for_threads(path) or path.startswith(_HOLDING_ANYTHING):
         return True
-    if library in SPEAKING_SQL and makes_data(path):
+    if _MAKING_ERRORS.fullmatch(path) or (library in SPEAKING_SQL and makes_data(path)):
         return False
     if library == "rethinkdb":
         return path.rpartition(".")[2] in _WAITING_IN_RETHINKDB
@@ -274,6 +274,7 @@ def may_wait(path: str) -> bool:
     return library not in NOT_WAITING and library not in sys.stdlib_module_names
 
 
+_MAKING_ERRORS = re.compile(r"(\w+\.)+[A-Z]\w*(Error|Exception|Warning)")
 _APPLYING = {
     *(f"builtins.{name}" for name in ("filter", "map", "max", "min", "sorted")),
     *(f"itertools.{name}" for name in ("dropwhile", "filterfalse", "starmap", "takewhile")),

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import libcst as cst
 import libcst.matchers as m
-
-from .lazily import gone_through, made_plain
 
 Expression = TypeVar("Expression", bound=cst.BaseExpression)
 
@@ -50,65 +48,6 @@ def in_parentheses(node: Expression) -> Expression:
 def in_parentheses_if_awaited(node: cst.BaseExpression) -> cst.BaseExpression:
     """The same, such that a dot may follow."""
     return in_parentheses(node) if isinstance(node, cst.Await) else node
-
-
-def set_right(node: cst.CSTNode) -> cst.CSTNode:
-    """Parentheses where an `await` has come to stand before a dot, a bracket or a call."""
-    if isinstance(node, cst.Attribute | cst.Subscript) and isinstance(node.value, cst.Await):
-        return node.with_changes(value=in_parentheses(node.value))
-    if isinstance(node, cst.Call) and isinstance(node.func, cst.Await):
-        return node.with_changes(func=in_parentheses(node.func))
-    if isinstance(node, cst.GeneratorExp):
-        return made_plain(node)
-    if isinstance(node, cst.Call | cst.For | cst.CompFor):
-        return gone_through(node)
-    if isinstance(node, cst.IndentedBlock | cst.Module):
-        return _with_comments_moved(node)
-    if isinstance(node, cst.AugAssign) and isinstance(node.target, cst.Await | cst.Call):
-        return _assigned_anew(node)
-    return node
-
-
-class _Gone(cst.Pass):
-    """A statement that goes, as soon as the one after it has the comments above it."""
-
-
-def without_statement(
-    line: cst.SimpleStatementLine,
-) -> cst.SimpleStatementLine | cst.RemovalSentinel:
-    """What is left of a line that goes: its comments, for the statement after it."""
-    if not any(each.comment for each in line.leading_lines):
-        return cst.RemoveFromParent()
-    return line.with_changes(body=[_Gone()])
-
-
-def _is_gone(line: cst.SimpleStatementLine) -> bool:
-    return any(isinstance(part, _Gone) for part in line.body)
-
-
-def _with_comments_moved(block: cst.IndentedBlock | cst.Module) -> cst.CSTNode:
-    kept: list[cst.BaseStatement] = []
-    comments: list[cst.EmptyLine] = []
-    for each in block.body:
-        if isinstance(each, cst.SimpleStatementLine) and _is_gone(each):
-            comments += each.leading_lines
-        elif isinstance(each, cst.BaseStatement):
-            if comments:
-                each = each.with_changes(leading_lines=[*comments, *each.leading_lines])  # type: ignore[attr-defined]
-                comments = []
-            kept.append(each)
-    if len(kept) == len(block.body):
-        return block
-    return block.with_changes(body=kept, footer=[*comments, *block.footer])
-
-
-def _assigned_anew(node: cst.AugAssign) -> cst.Assign:
-    """`x.data += y` where reading `x.data` is not a plain attribute any more."""
-    target: Any = node.target
-    inner: Any = target.expression if isinstance(target, cst.Await) else target.args[0].value
-    operator = type(node.operator).__name__.removesuffix("Assign")
-    value = cst.BinaryOperation(target, getattr(cst, operator)(), node.value)
-    return cst.Assign([cst.AssignTarget(inner)], value)
 
 
 def statement(source: str) -> cst.SimpleStatementLine | cst.BaseCompoundStatement:
@@ -158,7 +97,9 @@ def parts_of(caught: cst.BaseExpression) -> list[cst.BaseExpression]:
 def body_of(suite: cst.BaseSuite) -> Sequence[cst.BaseStatement]:
     """The statements of a block; those of `if x: a; b`, too."""
     if isinstance(suite, cst.SimpleStatementSuite):
-        return [cst.SimpleStatementLine(list(suite.body))]
+        small = list(suite.body)
+        beside = suite.trailing_whitespace
+        return [cst.SimpleStatementLine(small, trailing_whitespace=beside)] if small else []
     return cast(Sequence[cst.BaseStatement], suite.body)
 
 
@@ -169,6 +110,16 @@ def beside(tree: cst.CSTNode, statement: cst.CSTNode) -> Sequence[cst.BaseStatem
         if any(each is statement for each in block.body):
             return block.body
     return []
+
+
+def leaves_a_loop(node: cst.CSTNode) -> bool:
+    """Whether a `break` or `continue` within a statement is of a loop around it."""
+    if isinstance(node, cst.For | cst.While):
+        return node.orelse is not None and leaves_a_loop(node.orelse)
+    if isinstance(node, cst.FunctionDef | cst.ClassDef):
+        return False
+    leaving = isinstance(node, cst.Break | cst.Continue)
+    return leaving or any(map(leaves_a_loop, node.children))
 
 
 def source_of(node: cst.CSTNode) -> str:

@@ -16,6 +16,8 @@ from .idiom import Idiom
 from .imports_left import ImportsLeft
 from .outside import reached_outside
 from .program import Function, Module, Program, Scope
+from .reach import with_called
+from .registration import CALLED_BY_AN_APP
 from .report import Kind, Report
 from .rewriter import Edits
 from .sites import Site
@@ -99,6 +101,12 @@ class Plan:
     def outside(self) -> set[Function]:
         """The functions that may be called outside of any app context."""
         return reached_outside(self.program)
+
+    @cached_property
+    def reached(self) -> set[Function]:
+        """The functions that a route, a hook or a command comes to call, or to hand over."""
+        begun = (each for each in self.functions() if each.roles & CALLED_BY_AN_APP)
+        return with_called(begun, self.program.sites.values())
 
     @cached_property
     def meeting_either(self) -> set[Function]:

@@ -55,6 +55,7 @@ from .passes.streams import rewrite_streams
 from .passes.streams_without_an_end import tell_of_streams_without_an_end
 from .passes.tests_of_werkzeug import rewrite_tests_of_werkzeug
 from .passes.testsuites import rewrite_testsuites
+from .passes.threads_of_sqlite import share_between_threads
 from .passes.unknown_answers import tell_of_unknown_answers
 from .passes.urls import tell_of_urls
 from .plan import Plan
@@ -84,6 +85,7 @@ STEPS = (
     rewrite_request_classes,
     rewrite_class_based_views,
     rewrite_applications,
+    share_between_threads,
     rewrite_resources,
     tell_of_urls,
     rewrite_environs,

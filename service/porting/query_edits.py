@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from .nodes import (
-    body_of,
-    called,
-    in_parentheses,
-    in_parentheses_if_awaited,
-    set_right,
-    without_statement,
-)
+from .layout import gone, in_place_of, moved, without_statement
+from .nodes import body_of, called, in_parentheses, in_parentheses_if_awaited
 from .program import Function
+from .setting_right import set_right
 from .sql import Statement
 
 if TYPE_CHECKING:
@@ -101,14 +96,7 @@ def only_argument(node: cst.Call) -> cst.BaseExpression:
 
 
 def unwrapped(node: cst.With) -> object:
-    return cst.FlattenSentinel(_under(node, body_of(node.body)))
-
-
-def _under(node: cst.With, statements: Sequence[cst.BaseStatement]) -> Sequence[cst.BaseStatement]:
-    """Statements in the place of a block, under what stands above it."""
-    first, *others = statements
-    above = [*node.leading_lines, *first.leading_lines]  # type: ignore[attr-defined]
-    return [first.with_changes(leading_lines=above), *others]
+    return cst.FlattenSentinel(in_place_of(node, body_of(node.body)))
 
 
 def entered(index: int, writes: bool) -> Edit:
@@ -122,10 +110,10 @@ def entered(index: int, writes: bool) -> Edit:
             assign = cst.Assign([cst.AssignTarget(name)], connection)
             lines, connection = [cst.SimpleStatementLine([assign])], name
         if not writes:
-            return cst.FlattenSentinel(_under(node, [*lines, *body_of(node.body)]))
+            return cst.FlattenSentinel(in_place_of(node, [*lines, *body_of(node.body)]))
         item = _transaction(connection)
         block = cst.With([item], node.body, asynchronous=cst.Asynchronous())
-        return cst.FlattenSentinel(_under(node, [*lines, block]))
+        return cst.FlattenSentinel([gone(node.leading_lines), *lines, block])
 
     return edit
 
@@ -151,7 +139,7 @@ def in_transaction(
 ) -> Edit:
     def edit(node: Any) -> object:
         item = _transaction(queries.rewritten(of))
-        body = set_right(cst.IndentedBlock(holder))
+        body = set_right(cst.IndentedBlock([*holder, moved(node)]))
         assert isinstance(body, cst.IndentedBlock)
         return cst.With([item], body, asynchronous=cst.Asynchronous())
 

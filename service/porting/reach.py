@@ -17,10 +17,10 @@ def with_callers(functions: Iterable[Function], sites: Iterable[Site]) -> set[Fu
 
 
 def with_called(functions: Iterable[Function], sites: Iterable[Site]) -> set[Function]:
-    """Functions, and those that they come to call at these sites."""
+    """Functions, and those that they come to call, or to hand over, at these sites."""
     called: dict[object, set[Function]] = defaultdict(set)
     for site in sites:
-        called[site.where] |= site.functions
+        called[site.where] |= site.functions | site.escaping
     return closure(functions, lambda function: called.get(function, ()))
 
 

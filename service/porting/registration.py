@@ -30,6 +30,11 @@ RECEIVER = "signal receiver"
 
 VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "trace", "dispatch_request")
 """The methods of a class-based view that answer requests."""
+CALLED_BY_AN_APP = {
+    *(VIEW, WRAPPER, HOOK, AFTER, TEMPLATE, CALLBACK, ON_THE_LOOP, ENCODER),
+    *(COMMAND, APP_COMMAND, RECEIVER),
+}
+
 _SCAFFOLD = {
     VIEW: "route get post put patch delete add_url_rule endpoint",
     HOOK: "before_request after_request teardown_request teardown_appcontext errorhandler"

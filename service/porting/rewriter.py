@@ -13,8 +13,9 @@ from libcst.codemod import CodemodContext
 from libcst.codemod.visitors import AddImportsVisitor, ImportItem
 
 from .flask_types import external
-from .nodes import set_right
+from .layout import is_removed, with_comments_of
 from .program import Module
+from .setting_right import set_right
 from .walking import around
 
 Edit = Callable[[Any], Any]
@@ -153,13 +154,19 @@ class _Rewriter(cst.CSTTransformer):
                 updated = updated.with_changes(value=new)
         updated = set_right(updated)
         for edit in self._of_node.get(original_node, ()):
-            updated = edit(updated)
-            if isinstance(updated, cst.RemovalSentinel):
+            updated = edit(_commented(original_node, updated))
+            if isinstance(updated, cst.RemovalSentinel) or is_removed(updated):
                 break
-        return updated
+        return _commented(original_node, updated)
 
     def on_visit_attribute(self, node: cst.CSTNode, attribute: str) -> None:
         """No attribute matters by itself."""
 
     def on_leave_attribute(self, original_node: cst.CSTNode, attribute: str) -> None:
         """No attribute matters by itself."""
+
+
+def _commented(node: Any, updated: Any) -> Any:
+    if isinstance(node, cst.SimpleStatementLine):
+        return with_comments_of(node, updated)
+    return updated

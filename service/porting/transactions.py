@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 import libcst.matchers as m
 
-from .nodes import body_of
+from .nodes import body_of, leaves_a_loop
 from .program import Function
 from .query_edits import (
     Edit,
@@ -181,7 +181,7 @@ class Transactions:
                 return "it commits elsewhere than it writes"
             if any(m.findall(each, m.Return()) for each in suite[first:index]):
                 return "it returns before it commits"
-            if any(m.findall(each, m.Break() | m.Continue()) for each in suite[first:index]):
+            if any(map(leaves_a_loop, suite[first:index])):
                 return "it leaves a loop before it commits"
         return ""
 

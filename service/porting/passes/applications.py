@@ -14,7 +14,6 @@ from service.porting.nodes import (
     beside,
     dotted,
     statement,
-    with_keyword,
 )
 from service.porting.plan import (
     CONNECTIONS,
@@ -80,8 +79,6 @@ def _call(plan: Plan, site: Site) -> None:
         edits.change(node, _as_function(edits.need(RUNNING, "make_conditional")))
     if "flask.Flask.run" in site.paths:
         _tell_of_running(plan, site, node)
-    if "sqlite3.connect" in site.paths:
-        _share_between_threads(plan, site, node)
 
 
 def _tell_of_running(plan: Plan, site: Site, node: cst.Call) -> None:
@@ -108,15 +105,6 @@ def _as_function(name: str) -> Callable[[cst.Call], cst.Call]:
         return node.with_changes(func=cst.Name(name), args=[cst.Arg(of), *node.args])
 
     return edit
-
-
-def _share_between_threads(plan: Plan, site: Site, node: cst.Call) -> None:
-    """A connection of sqlite3 is used by one thread at a time, but not by the same in tests."""
-    if any(arg.keyword and arg.keyword.value == "check_same_thread" for arg in node.args):
-        return
-    plan.edits(site.where.module).change(
-        node, lambda old: with_keyword(old, "check_same_thread", cst.Name("False"))
-    )
 
 
 def _connect(plan: Plan) -> None:

@@ -10,7 +10,8 @@ import libcst as cst
 import libcst.matchers as m
 
 from service.porting.commands import has_context
-from service.porting.nodes import beside, body_of, statement
+from service.porting.layout import at_end_of, in_place_of, with_statements
+from service.porting.nodes import beside, body_of, leaves_a_loop, statement
 from service.porting.plan import RUN_APART, RUNNING, Plan
 from service.porting.program import Block, Function, Module
 from service.porting.registration import COMMAND
@@ -64,21 +65,13 @@ def _serving(plan: Plan, last: cst.BaseStatement) -> set[cst.CSTNode]:
     return {call} if site is not None and _RUN in site.paths else set()
 
 
-def _body_alone(node: cst.With) -> cst.BaseStatement:
-    (line,) = body_of(node.body)
-    return line.with_changes(leading_lines=[*node.leading_lines, *_above(line)])
-
-
-def _above(line: cst.BaseStatement) -> Sequence[cst.EmptyLine]:
-    return cst.ensure_type(line, cst.SimpleStatementLine).leading_lines
+def _body_alone(node: cst.With) -> object:
+    return cst.FlattenSentinel(in_place_of(node, body_of(node.body)))
 
 
 def _leaves(node: cst.With) -> bool:
     """Whether it is left by what a function of its own cannot do for the one around it."""
-    outside = m.Break() | m.Continue() | m.Yield()
-    loops = m.findall(node, m.For() | m.While())
-    within = {id(found) for loop in loops for found in m.findall(loop, m.Break() | m.Continue())}
-    return any(id(found) not in within for found in own(node, outside))
+    return leaves_a_loop(node) or bool(own(node, m.Yield()))
 
 
 def _returns(node: cst.With) -> bool:
@@ -185,9 +178,12 @@ def _detached(
             *body, last = body
         entered = node.with_changes(
             asynchronous=cst.Asynchronous(),
-            body=cst.IndentedBlock(body),
+            body=with_statements(node.body, body),
             leading_lines=[],
         )
+        end = [last, *at_end_of(node.body)] if after is not None else []
+        if end:
+            entered = entered.with_deep_changes(entered.body, footer=[])
         blank = [cst.EmptyLine(indent=False)] * (2 if at_top else 1)
         above = [] if siblings[0] is block.node and not before else blank
         define = statement("async def in_context():\n    pass\n").with_changes(
@@ -195,6 +191,6 @@ def _detached(
             leading_lines=[*above, *(line for line in node.leading_lines if line.comment)],
         )
         finish = statement(call).with_changes(leading_lines=blank)
-        return cst.FlattenSentinel([*before, define, finish, *([last] if after else [])])
+        return cst.FlattenSentinel([*before, define, finish, *end])
 
     return edit

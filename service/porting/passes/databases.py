@@ -9,7 +9,8 @@ import libcst as cst
 import libcst.matchers as m
 
 from service.porting.idiom import ALL_ERRORS, Kept, errors_caught, numbers_in
-from service.porting.nodes import as_dotted, called, dotted, text_of, without_statement
+from service.porting.layout import removed, without_statement
+from service.porting.nodes import as_dotted, called, dotted, text_of
 from service.porting.plan import GET_DB, RUNTIME, Plan
 from service.porting.program import Function, Module, Scope
 from service.porting.registration import role_of
@@ -31,7 +32,7 @@ def replace_openers(plan: Plan) -> None:
     for node, read in plan.idiom.reads.items():
         _get(plan, read.where, node, read.name)
     for function in plan.idiom.removed:
-        plan.edits(function.module).change(function.node, _removed)
+        plan.edits(function.module).change(function.node, removed)
     _remove_openings(plan)
     _keep_attempts(plan)
     for site in plan.sites("call"):
@@ -48,10 +49,6 @@ def _get(plan: Plan, where: Scope, node: cst.CSTNode, name: str) -> None:
     quote = edits.quote_at(node)
     wanted = called(get_db, cst.SimpleString(f"{quote}{plan.name_of(name)}{quote}"))
     edits.of_node[node].insert(0, lambda old: wanted)
-
-
-def _removed(node: cst.CSTNode) -> object:
-    return cst.RemoveFromParent()
 
 
 def _remove_openings(plan: Plan) -> None:
@@ -122,7 +119,6 @@ class _Imports(cst.CSTVisitor):
         self.plan = plan
         self.module = module
         self.scopes: list[Scope] = [module]
-        self.blocks: dict[cst.CSTNode, cst.IndentedBlock] = {}
         self.numbers = {number for kept in variables.values() for number in kept.numbers}
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
@@ -133,10 +129,6 @@ class _Imports(cst.CSTVisitor):
         if original_node in self.plan.program.functions:
             self.scopes.pop()
 
-    def visit_IndentedBlock(self, node: cst.IndentedBlock) -> None:
-        if isinstance(first := node.body[0], cst.SimpleStatementLine):
-            self.blocks[first.body[0]] = node
-
     def visit_ImportFrom(self, node: cst.ImportFrom) -> None:
         if isinstance(node.names, cst.ImportStar) or not self._is_of_project(node):
             return
@@ -144,9 +136,7 @@ class _Imports(cst.CSTVisitor):
         if len(kept) == len(node.names):
             return
         edits = self.plan.edits(self.module)
-        edits.change(node, _removed if not kept else _with_names(kept))
-        if not kept and node in self.blocks:
-            edits.change(self.blocks[node], _closed_up)
+        edits.change(node, _with_names(kept))
 
     def _is_of_project(self, node: cst.ImportFrom) -> bool:
         name = dotted(node.module) if node.module else ""
@@ -164,17 +154,6 @@ class _Imports(cst.CSTVisitor):
         return not self.numbers.isdisjoint(numbers_in(values)) or _gone(self.plan, values)
 
 
-def _closed_up(block: cst.IndentedBlock) -> cst.IndentedBlock:
-    """A block whose first statement went, without the empty line that was after it."""
-    first = block.body[0] if block.body else None
-    if not isinstance(first, cst.SimpleStatementLine | cst.BaseCompoundStatement):
-        return block
-    if not first.leading_lines or first.leading_lines[0].comment:
-        return block
-    first = first.with_changes(leading_lines=first.leading_lines[1:])
-    return block.with_changes(body=[first, *block.body[1:]])
-
-
 def _without(gone: Callable[[str], bool]) -> Callable[[cst.List | cst.Tuple], cst.BaseExpression]:
     """What `__all__` lists, but for the names that are gone."""
 
@@ -189,7 +168,9 @@ def _without(gone: Callable[[str], bool]) -> Callable[[cst.List | cst.Tuple], cs
     return edit
 
 
-def _with_names(names: list[cst.ImportAlias]) -> Callable[[cst.ImportFrom], cst.ImportFrom]:
+def _with_names(names: list[cst.ImportAlias]) -> Callable[[cst.ImportFrom], object]:
+    if not names:
+        return lambda old: cst.RemoveFromParent()
     last = names[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
     return lambda old: old.with_changes(names=[*names[:-1], last])
 
@@ -202,7 +183,7 @@ def _unregister(plan: Plan, site: Site) -> None:
         return
     given = {plan.program.values.get(arg.value, frozenset()) for arg in node.args}
     if any(_gone(plan, values) for values in given if values):
-        plan.edits(site.where.module).change(line, _removed)
+        plan.edits(site.where.module).change(line, removed)
 
 
 def _remove_variables(plan: Plan) -> None:
@@ -212,10 +193,10 @@ def _remove_variables(plan: Plan) -> None:
             line = plan.program.statements.get(node)
             site = plan.program.sites[node, "call"]
             if line is not None and site.where not in plan.idiom.removed:
-                plan.edits(site.where.module).change(line, _removed)
+                plan.edits(site.where.module).change(line, removed)
     for function, kept in plan.idiom.singletons.items():
         if kept.line is not None and function in plan.idiom.removed:
-            plan.edits(function.module).change(kept.line, _removed)
+            plan.edits(function.module).change(kept.line, removed)
 
 
 def rewrite_queries(plan: Plan) -> None:

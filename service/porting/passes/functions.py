@@ -11,11 +11,13 @@ from service.porting.commands import WITH_APPCONTEXT, has_context
 from service.porting.either import reads_any_response
 from service.porting.factories import makes_app
 from service.porting.flask_types import THREAD_LOCAL
+from service.porting.layout import with_statements
 from service.porting.nodes import awaited, body_of, dotted, statement, with_keyword, wrapped
 from service.porting.plan import RUNNING, Plan, paths
 from service.porting.program import Class, Function
 from service.porting.registration import (
     APP_COMMAND,
+    CALLED_BY_AN_APP,
     COMMAND,
     CONTEXT_MANAGER,
     RECEIVER,
@@ -91,11 +93,13 @@ def _leave_the_loop(plan: Plan, function: Function) -> None:
 
 
 def _matters(plan: Plan, function: Function) -> bool:
-    if function in plan.colours.bridged or function.roles or calls_on_the_loop(plan, function):
+    of_app = not function.roles.isdisjoint(CALLED_BY_AN_APP)
+    if function in plan.colours.bridged or of_app or calls_on_the_loop(plan, function):
         return True
     if makes_app(function) or plan.colours.reasons[function][1] == SERVES:
         return False
-    return not function.is_lambda and plan.colours.is_called(function)
+    is_called = not function.is_lambda and plan.colours.is_called(function)
+    return is_called and function in plan.reached
 
 
 def _define(plan: Plan, function: Function) -> None:
@@ -118,7 +122,7 @@ def _converting(quart_response: str, name: str) -> Callable[[cst.FunctionDef], c
     def edit(node: cst.FunctionDef) -> cst.FunctionDef:
         doc, rest = _docstring(list(body_of(node.body)))
         first = statement(f"{name} = await {quart_response}({name})")
-        return node.with_changes(body=cst.IndentedBlock([*doc, first, *rest]))
+        return node.with_changes(body=with_statements(node.body, [*doc, first, *rest]))
 
     return edit
 
@@ -153,14 +157,14 @@ def _command(plan: Plan, function: Function) -> None:
         doc, rest = _docstring(list(body_of(old.body)))
         if own:
             rest = [statement(f"nonlocal {', '.join(own)}"), *rest]
-        inner: cst.BaseStatement = cst.FunctionDef(
+        inner = cst.FunctionDef(
             cst.Name("main"),
             cst.Parameters(),
-            cst.IndentedBlock(rest),
+            with_statements(old.body, rest).with_changes(header=cst.TrailingWhitespace()),
             asynchronous=cst.Asynchronous(),
         )
         if in_context:
-            inner = inner.with_changes(body=_in_context(rest))
+            inner = inner.with_changes(body=_in_context(inner.body))
         last = (
             "return asyncio.run(main())" if m.findall(inner, m.Return()) else "asyncio.run(main())"
         )
@@ -178,7 +182,7 @@ def _command(plan: Plan, function: Function) -> None:
         return old.with_changes(
             decorators=decorators,
             params=params,
-            body=cst.IndentedBlock([*doc, inner, run]),
+            body=with_statements(old.body, [*doc, inner, run]).with_changes(footer=[]),
         )
 
     edits.change(node, edit)
@@ -201,10 +205,10 @@ def _docstring(
     return [], statements
 
 
-def _in_context(rest: list[cst.BaseStatement]) -> cst.IndentedBlock:
+def _in_context(body: cst.BaseSuite) -> cst.IndentedBlock:
     around = statement("async with script_info.load_app().app_context():\n    pass\n")
     assert isinstance(around, cst.With)
-    return cst.IndentedBlock([around.with_changes(body=cst.IndentedBlock(rest))])
+    return cst.IndentedBlock([around.with_changes(body=body)])
 
 
 def _keep_context(plan: Plan, function: Function) -> None:
