@@ -67,11 +67,7 @@ def _call(plan: Plan, site: Site) -> None:
     edits = plan.edits(site.where.module)
     if site.paths & {"flask.Flask.ensure_sync"} and isinstance(node.func, cst.Attribute):
         edits.rename(node.func.attr, "ensure_async")
-        at_once = any(
-            isinstance(each.node, cst.Call) and each.node.func is node
-            for each in plan.sites("call")
-        )
-        if not at_once:
+        if not _is_called_here(plan, node):
             plan.hand(
                 site.where, node, "ensure_async returns a coroutine function: await its calls"
             )
@@ -79,6 +75,14 @@ def _call(plan: Plan, site: Site) -> None:
         edits.change(node, _as_function(edits.need(RUNNING, "make_conditional")))
     if "flask.Flask.run" in site.paths:
         _tell_of_running(plan, site, node)
+
+
+def _is_called_here(plan: Plan, made: cst.Call) -> bool:
+    """Whether what a call makes is seen to be called, and handed to nobody else."""
+    calls = [each for each in plan.sites("call") if isinstance(each.node, cst.Call)]
+    elsewhere = (each for each in calls if not each.functions)
+    handed = (arg.value for each in elsewhere for arg in cst.ensure_type(each.node, cst.Call).args)
+    return any("flask.async_function" in each.paths for each in calls) and made not in set(handed)
 
 
 def _tell_of_running(plan: Plan, site: Site, node: cst.Call) -> None:

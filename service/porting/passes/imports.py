@@ -16,7 +16,7 @@ from service.porting.environment import Names
 from service.porting.importing import FROM_FILES
 from service.porting.imports_gone import TYPE_CHECKING
 from service.porting.libraries import EXTENSIONS, extension
-from service.porting.nodes import as_dotted, dotted, source_of, text_of
+from service.porting.nodes import as_dotted, called, dotted, source_of, text_of
 from service.porting.passes.streams import streaming_plainly
 from service.porting.plan import COPY_CONTEXT, RUNNING, SENDING, STREAM, TESTING, Plan, paths
 from service.porting.program import Module
@@ -41,6 +41,9 @@ _ABSENT = m.Name("ImportError") | m.Name("ModuleNotFoundError")
 _OR_ABSENT = m.Tuple([m.ZeroOrMore(), m.Element(_ABSENT), m.ZeroOrMore()])
 _WITHOUT = m.ExceptHandler(type=_ABSENT | _OR_ABSENT)
 _ATTEMPT = m.Try(handlers=[m.ZeroOrMore(), _WITHOUT, m.ZeroOrMore()])
+_VERSION = "__version__"
+_FLASK = cst.SimpleString('"flask"')
+_OF_FLASK = "Quart says no version; Flask's is that of what is installed beside it"
 _NO_MACRO = f"{_MACRO}: Quart's templates have no module: call the macro in a template"
 
 
@@ -132,7 +135,9 @@ class _Imports:
             else:
                 lacked = not _in_quart(new, wanted)
                 (kept if lacked and node not in self.attempted else moved).append(alias)
-                if lacked:
+                if name == _VERSION:
+                    self.plan.note(self.module, node, _OF_FLASK)
+                elif lacked:
                     self._tell_lacked(node, f"Quart has no {new}.{wanted}")
             if alias.asname is None and wanted != name:
                 self.edits.renamed[name] = _OURS[name][1] if name in _OURS else wanted
@@ -182,6 +187,10 @@ class _Imports:
                 self.edits.rename(node.attr, RENAMED[name])
             elif name in _SENDING and "flask" in self.module.source:
                 self.edits.rename(node, self.edits.need(*_SENDING[name]))
+            elif of == "flask" and name == _VERSION:
+                asked = called(self.edits.need("importlib.metadata", "version"), _FLASK)
+                self.edits.change(node, _to(asked))
+                self.plan.note(self.module, node, _OF_FLASK)
             elif len(values) == 1 and not _in_quart(_quart(of), name):
                 self.plan.hand(self.module, node, f"Quart has no {_quart(of)}.{name}")
 

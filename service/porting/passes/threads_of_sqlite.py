@@ -9,6 +9,7 @@ from service.porting.plan import Plan
 from service.porting.program import Function, Scope
 from service.porting.walking import below
 
+_AMONG_OTHERS = "where this is sqlite3.connect, another thread may need check_same_thread=False"
 _MADE = {"cursor", "execute", "executemany", "executescript"}
 _LATER = {"__enter__", "blobopen", "iterdump"}
 _TAKING = {"backup", "dict", "list", "next", "set", "sorted", "tuple"}
@@ -27,7 +28,12 @@ def share_between_threads(plan: Plan) -> None:
         if "sqlite3.connect" not in site.paths or not isinstance(node, cst.Call):
             continue
         said = any(arg.keyword and arg.keyword.value == "check_same_thread" for arg in node.args)
-        if not said and not _stays(site.where, node):
+        if said or _stays(site.where, node):
+            continue
+        unknown = any(arg.star == "**" for arg in node.args)
+        if unknown or site.functions or site.paths != {"sqlite3.connect"}:
+            plan.note(site.where, node, _AMONG_OTHERS)
+        else:
             plan.edits(site.where.module).change(node, _shared)
 
 
