@@ -10,7 +10,7 @@ import libcst.matchers as m
 
 from . import drivers
 from .bound_methods import only_called
-from .idiom import POSTGRESQL, REDIS, Idiom, Kept, connect_sites, kept_of, numbers_in
+from .idiom import KINDS, POSTGRESQL, REDIS, Idiom, Kept, connect_sites, kept_of, numbers_in
 from .mentions import mentions
 from .narrowing import opened_for
 from .nodes import dotted, outline, text_of
@@ -18,7 +18,7 @@ from .program import Function, Module
 from .query_edits import UNDERSTOOD_ROWS
 from .shown import of_drivers, read_from_g
 from .sites import Site
-from .values import External
+from .values import DATA, NOTHING, External, Instance, Object, Type, Value
 
 _RAISING = m.IndentedBlock(body=[m.SimpleStatementLine(body=[m.Raise(exc=None)])])
 
@@ -114,8 +114,29 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
         for name in sorted(patched):
             if _is_patched(idiom, name):
                 _refuse(kept, f"tests put something else in the place of {name}", site)
+        if other := _another(idiom, kept):
+            _refuse(kept, f"{other} may be in its place", site)
         for path in sorted(site.paths & _replaced(idiom)):
             _refuse(kept, f"tests put something else in the place of {path}", site)
+
+
+def _another(idiom: Idiom, kept: Kept) -> str:
+    """What may be kept under its name instead, as a fake is where a setting asks for it."""
+    bound = [module.bindings for module in idiom.program.modules.values() if not module.is_test]
+    places = [names[name] for names in bound for name in {kept.name, *kept.aliases} & names.keys()]
+    places += [idiom.program.stored.get(("flask.g", kept.name), NOTHING)]
+    places += [function.returns for function, names in idiom.openers.items() if kept.name in names]
+    values = {value for values in places if numbers_in(values) & kept.numbers for value in values}
+    return min((name for value in values if (name := _name_of_another(value))), default="")
+
+
+def _name_of_another(value: Value) -> str:
+    """What it is, of those that are no connection, nor data, nor only said to be one."""
+    if isinstance(value, Object | Type):
+        return value.of.name
+    path = value.path if isinstance(value, External) else ""
+    path = value.kind if isinstance(value, Instance) and value not in DATA else path
+    return "" if path.partition(".")[0] in KINDS else path
 
 
 def _by_mention(idiom: Idiom, function: Function) -> None:
