@@ -34,7 +34,7 @@ from .refusals import is_attempt, refuse, refuse_together, wanted
 from .registration import HOOK
 from .singletons import singleton
 from .sites import Site
-from .values import Instance
+from .values import Instance, Values
 
 
 def find_idiom(
@@ -67,11 +67,7 @@ def _find_kept(idiom: Idiom) -> None:
     for (of, name), values in idiom.program.stored.items():
         numbers = numbers_in(values)
         if of == "flask.g" and numbers:
-            kinds = {
-                value.kind.partition(".")[0] for value in values if isinstance(value, Instance)
-            }
-            kind = KINDS[sorted(kinds & set(KINDS))[0]]
-            idiom.kept[name] = Kept(name, numbers, kind, of_g=True)
+            idiom.kept[name] = Kept(name, numbers, _kind(values), of_g=True)
     homes = {site.where for _, site in connect_sites(idiom)}
     for module in sorted(idiom.program.modules.values(), key=lambda each: each not in homes):
         for name, values in module.bindings.items():
@@ -86,13 +82,17 @@ def _find_kept(idiom: Idiom) -> None:
                 continue
             sites = [s for n, s in connect_sites(idiom) if n in numbers]
             if all(isinstance(site.where, Module) for site in sites):
-                of = next(value.kind for value in values if isinstance(value, Instance))
-                kind = KINDS[of.partition(".")[0]]
-                idiom.kept[name] = Kept(name, numbers, kind, of_g=False)
+                idiom.kept[name] = Kept(name, numbers, _kind(values), of_g=False)
     for function in idiom.program.functions.values():
         for name in function.imported:
             if known := _known_as_another(idiom, name, numbers_in(function.bindings[name])):
                 known.aliases.add(name)
+
+
+def _kind(values: Values) -> str:
+    """What the connections among the values are to."""
+    libraries = {value.kind.partition(".")[0] for value in values if isinstance(value, Instance)}
+    return KINDS[min(libraries & KINDS.keys())]
 
 
 def _known_as_another(idiom: Idiom, name: str, numbers: set[int]) -> Kept | None:
@@ -112,8 +112,7 @@ def _find_singletons(idiom: Idiom) -> None:
             continue
         if any(kept.of_g and kept.numbers & numbers for kept in idiom.kept.values()):
             continue
-        of = next(value.kind for value in function.returns if isinstance(value, Instance))
-        kind = KINDS[of.partition(".")[0]]
+        kind = _kind(function.returns)
         if kind != POSTGRESQL:
             idiom.kept[found.name] = Kept(found.name, numbers, kind, of_g=False)
             idiom.singletons[function] = found
