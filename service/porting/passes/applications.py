@@ -49,6 +49,7 @@ _OF_WERKZEUG = {
     "reloader_interval", "reloader_type", "request_handler", "static_files", "threaded",
     "use_debugger", "use_evalex",
 }  # fmt: skip
+_ENSURING = {"flask.Flask.ensure_sync", "flask.Flask.ensure_async"}
 
 
 def rewrite_applications(plan: Plan) -> None:
@@ -65,9 +66,11 @@ def _call(plan: Plan, site: Site) -> None:
     if not isinstance(node, cst.Call):
         return
     edits = plan.edits(site.where.module)
-    if site.paths & {"flask.Flask.ensure_sync"} and isinstance(node.func, cst.Attribute):
-        edits.rename(node.func.attr, "ensure_async")
-        if not _is_called_here(plan, node):
+    if site.paths & _ENSURING and isinstance(node.func, cst.Attribute):
+        was_sync = node.func.attr.value == "ensure_sync"
+        if was_sync:
+            edits.rename(node.func.attr, "ensure_async")
+        if _is_handed_on(plan, node) or (was_sync and not _is_called_here(plan)):
             plan.hand(
                 site.where, node, "ensure_async returns a coroutine function: await its calls"
             )
@@ -77,12 +80,17 @@ def _call(plan: Plan, site: Site) -> None:
         _tell_of_running(plan, site, node)
 
 
-def _is_called_here(plan: Plan, made: cst.Call) -> bool:
-    """Whether what a call makes is seen to be called, and handed to nobody else."""
-    calls = [each for each in plan.sites("call") if isinstance(each.node, cst.Call)]
-    elsewhere = (each for each in calls if not each.functions)
-    handed = (arg.value for each in elsewhere for arg in cst.ensure_type(each.node, cst.Call).args)
-    return any("flask.async_function" in each.paths for each in calls) and made not in set(handed)
+def _is_called_here(plan: Plan) -> bool:
+    """Whether what `ensure_sync` makes is seen to be called."""
+    return any("flask.async_function" in each.paths for each in plan.sites("call"))
+
+
+def _is_handed_on(plan: Plan, made: cst.Call) -> bool:
+    """Whether what a call makes is given to what is not of the project."""
+    calls = (each.node for each in plan.sites("call") if not each.functions)
+    return any(
+        isinstance(each, cst.Call) and any(arg.value is made for arg in each.args) for each in calls
+    )
 
 
 def _tell_of_running(plan: Plan, site: Site, node: cst.Call) -> None:
