@@ -124,7 +124,7 @@ class Definitions(Calls):
         if owner is None and not isinstance(function.parent, Module):
             return
         is_setup = owner is not None and function.name in _TEST_METHODS
-        if function.name.startswith("test") or is_setup:
+        if function.module.collected.is_test(function.name) or is_setup:
             function.roles.add(TEST)
         if function.name in {"setup_module", "teardown_module"}:
             for param in function.names[:1]:

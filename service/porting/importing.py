@@ -76,7 +76,7 @@ class Importing(Records):
             texts = (value.text for value in first if isinstance(value, Text))
             return NOTHING.union(*(self._package(text, env) for text in texts))
         if path not in _PLACES:
-            return self._imported_by_name(first, path, env)
+            return self._imported_by_name(first, "importlib", env)
         found = self._from_file(site.node, _PLACES[path], env)
         self.program.values[site.node] = found
         return found if path in {_LOADING, _RUNNING} else self._leading(path, found)

@@ -12,6 +12,7 @@ import libcst as cst
 
 from .behave import is_of_behave
 from .closure import closure
+from .collected import Collected
 from .fields import in_body
 from .sites import Double, Read, Shown, Site
 from .templates import Templates
@@ -53,6 +54,8 @@ class Module(Scope):
         self.source = source
         self.tree = cst.parse_module(source)
         self.is_package = path.name == "__init__.py"
+        self.collected = Collected()
+        """What pytest collects in the project."""
         self.stars: list[Module] = []
         """Modules of the project that it imports everything from."""
 
@@ -77,15 +80,8 @@ class Module(Scope):
     @cached_property
     def is_test(self) -> bool:
         """Whether pytest or unittest runs what is in here, rather than the app."""
-        parts = self.path.parts
-        stem = self.path.stem
-        return (
-            stem.startswith("test_")
-            or stem.endswith("_test")
-            or stem in {"conftest", "tests", "test"}
-            or any(part in {"tests", "test", "testing"} for part in parts[:-1])
-            or is_of_behave(self.path, self.source)
-        )
+        collected = self.collected.has(self.path, self.source)
+        return collected or is_of_behave(self.path, self.source)
 
 
 class Class(Scope):

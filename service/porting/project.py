@@ -10,6 +10,7 @@ from tokenize import detect_encoding
 
 import libcst as cst
 
+from .collected import collected
 from .on_the_path import found_on_the_path
 from .program import Module, Program
 from .templates import SUFFIXES, Templates
@@ -39,12 +40,14 @@ def read(root: Path, tell: Callable[[int, int], None] = lambda done, of: None) -
         raise NotAProject(f"{root}: no Python file is here")
     top = root.parent if root.is_file() else root
     program = Program(top, {})
+    tests = collected(top)
     for number, path in enumerate(paths, 1):
         try:
             name = _module_name(top, path)
             if name in program.modules:  # as app.py and src/app.py: both cannot be imported by it
                 name = path.relative_to(top).with_suffix("").as_posix().replace("/", ".")
             module = Module(path.relative_to(top), name, _text(path))
+            module.collected = tests
         except (cst.ParserSyntaxError, UnicodeDecodeError, SyntaxError, RecursionError) as error:
             program.unparsed.append((path.relative_to(top), *_unreadable(path, error)))
         else:

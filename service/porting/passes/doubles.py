@@ -28,6 +28,7 @@ from service.porting.values import (
 
 from .imports import MOVED
 from .mocks import (
+    makes_mocks,
     makes_plain_mocks,
     read_of,
     wait_for,
@@ -42,6 +43,7 @@ _ADVICE = "let the double have coroutine functions, or autospec=True"
 _GENERATOR = "what this replaces is an asynchronous generator now"
 _NO_APP = "Connections, which gets the app now, takes no mock: replace Connections, too"
 _NOT_SERVED = "werkzeug.serving does not serve Quart: replace app.run, or what it is called by"
+_Made = Callable[[Plan, Function | Module, cst.BaseExpression], bool]
 _MADE = "what this replaces is awaited now: is what new_callable makes?"
 _ANSWERS = "the response that this returns has awaitables for data and JSON"
 
@@ -53,8 +55,11 @@ def rewrite_doubles(plan: Plan) -> None:
         if any(path.startswith("werkzeug.serving.") for path in paths(double.target)):
             plan.hand(double.site.where, double.site.node, _NOT_SERVED)
         if any(_is_awaited(plan, value) for value in double.target):
-            _of_function(plan, double)
+            if not _is_made(plan, double, wait_for_what_is_made):
+                _of_function(plan, double)
             continue
+        if plan.program.is_ported and any(map(plan.colours.is_async, routines(double.target))):
+            _is_made(plan, double, makes_mocks)
         names = sorted(_not_awaited(plan, double))
         if names and not wait_for_methods(plan, double, names):
             reason = f"{', '.join(names)} of what this replaces is awaited now: {_ADVICE}"
@@ -145,12 +150,6 @@ def _of_function(plan: Plan, double: Double) -> None:
     functions = routines(double.given)
     if functions and all(map(plan.colours.is_async, functions)):
         return
-    call = double.site.node
-    made_by = keywords(call).get(_MADE_BY) if node is None and isinstance(call, cst.Call) else None
-    if made_by is not None:
-        if not wait_for_what_is_made(plan, where, made_by):
-            plan.hand(where, made_by, _MADE)
-        return
     if any(function.is_generator for function in routines(double.target)):
         if node is None or not functions:
             plan.hand(where, double.site.node, _GENERATOR)
@@ -159,6 +158,17 @@ def _of_function(plan: Plan, double: Double) -> None:
             plan.edits(where.module).change(node, _within(wrapper))
     elif node is not None and Instance("unittest.mock.AsyncMock") not in double.given:
         wait_for(plan, where, node)
+
+
+def _is_made(plan: Plan, double: Double, is_known: _Made) -> bool:
+    """Whether a test says by what a double is made; it is reported if that is not known."""
+    call, where = double.site.node, double.site.where
+    given = keywords(call) if double.node is None and isinstance(call, cst.Call) else {}
+    if _MADE_BY not in given:
+        return False
+    if not is_known(plan, where, given[_MADE_BY]):
+        plan.hand(where, given[_MADE_BY], _MADE)
+    return True
 
 
 def _of_plain_function(plan: Plan, double: Double) -> None:

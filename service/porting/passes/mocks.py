@@ -33,9 +33,13 @@ def wait_for_what_is_made(plan: Plan, where: Function | Module, by: cst.BaseExpr
     """Let what `new_callable` makes be awaited; whether it is known what that is."""
     if makes_plain_mocks(where.module, by):
         _make_async(plan, where, _class_of(where.module, by))
-        return True
+    return makes_mocks(plan, where, by)
+
+
+def makes_mocks(plan: Plan, where: Function | Module, by: cst.BaseExpression) -> bool:
+    """Whether it makes mocks, of whichever kind."""
     made = meant(where.module, dotted(_class_of(where.module, by)))
-    return bool(made) and made <= _AWAITED
+    return bool(made) and all(path in _AWAITED or _is_plain(path) for path in made)
 
 
 def makes_plain_mocks(module: Module, by: cst.BaseExpression) -> bool:
