@@ -9,7 +9,7 @@ from . import flask_types as types
 from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by, passed_through
 from .doubles import CALLING, STANDING_IN
 from .environment import Environment
-from .importing import imports
+from .importing import Importing, imports
 from .libraries import applied
 from .narrowing import decorated_at_once, is_parameter, opened_for, passes_on, stands_for_a_view
 from .program import Class, Function, Program
@@ -19,6 +19,7 @@ from .registration import (
     is_transparent,
     role_of,
 )
+from .signals import send, signalled
 from .sites import Site
 from .templates import RENDERING_FILES, RENDERING_TEXTS
 from .values import (
@@ -42,7 +43,7 @@ from .values import (
     routines,
     something_of,
 )
-from .view_objects import ViewObjects
+from .view_objects import call_view, registered, returned_by_views
 
 _HOLDING = {
     f"builtins.{name}"
@@ -73,7 +74,7 @@ _APP_FACTORY = "create_app"
 _MAKING = ("functools.", "pytest.mark.")
 
 
-class Calls(ViewObjects):
+class Calls(Importing):
     """The evaluation of calls."""
 
     def __init__(self, program: Program) -> None:
@@ -114,7 +115,7 @@ class Calls(ViewObjects):
             elif isinstance(value, Instance) and not is_unknown(value):
                 site.paths.add(f"{value.kind}.__call__")
         if isinstance(env.where, Function) and stands_for_a_view(node, env.where):
-            self.call_view(site, called)
+            call_view(self, site, called)
         if all(map(is_unknown, called)):
             site.unresolved = True
             self._escape(site, arguments)
@@ -216,7 +217,7 @@ class Calls(ViewObjects):
         role = role_of(path)
         if role is not None:
             for values in [values for how, values in arguments if how != _APP_FACTORY]:
-                for function in self.registered(values):
+                for function in registered(self, values):
                     self.take_role(function, role, site.node, path)
             if is_of_error_handlers(path) and len(given) == 2:
                 self.handles(routines(given[1]), given[0])
@@ -238,7 +239,7 @@ class Calls(ViewObjects):
         elif path in _RENDERING:
             self.show(arguments, site.node, site.where, path)
         else:
-            self._send(site, path, arguments)
+            send(self, site, path, arguments)
             self._encode(site, path, arguments)
             if path == "jinja2.Template.render":
                 called = self.called_by_templates(arguments, site.node, site.where)
@@ -301,7 +302,7 @@ class Calls(ViewObjects):
             if _takes_apart("dict", everything):
                 self._of_driver(site, "dict", arguments)
             return many(everything)
-        made = made_by(path, arguments) or self.signalled(path, arguments)
+        made = made_by(path, arguments) or signalled(path, arguments)
         made = made or passed_through(path, everything)
         return self._of_driver(site, path, arguments) or made or self._result_of(path)
 
@@ -331,7 +332,7 @@ class Calls(ViewObjects):
         return drivers.returned(path, any(how == "index" for how, _ in arguments))
 
     def _result_of(self, path: str) -> Values:
-        known = self.returned_by_views() if path == types.VIEW.path else types.returned(path)
+        known = returned_by_views(self.program) if path == types.VIEW.path else types.returned(path)
         if known is not None:
             return known
         is_class = path.rpartition(".")[2][:1].isupper()

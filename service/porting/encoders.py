@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .doubles import Doubles
 from .program import Function, Program
-from .signals import Signals
 from .sites import Site
 from .values import (
     NOTHING,
@@ -29,7 +29,7 @@ _ENCODING = {
 _OF_OTHERS = one(Instance(OTHERS))
 
 
-class Encoders(Signals):
+class Encoders(Doubles):
     """The evaluation of what becomes JSON."""
 
     def __init__(self, program: Program) -> None:

@@ -31,6 +31,7 @@ from .registration import (
     pin_by_name,
     role_of,
 )
+from .signals import listen
 from .sites import Site
 from .values import (
     NOTHING,
@@ -99,7 +100,7 @@ class Handing(Encoders, Getters):
                 if (function.module.is_test and not path) or COMMAND in function.roles:
                     continue  # a command is an object of click's, and its function stays plain
                 function.pins.setdefault(f"it is handed to {what}", site.node)
-                self._listen(function, path)
+                self.changed |= listen(self.program, function, path)
 
     def _filtering(self, path: str, values: Values) -> set[Function]:
         """What logging calls of the filters that it is given, of whichever class they are."""
@@ -314,7 +315,7 @@ class Handing(Encoders, Getters):
 
     def _foreign_decorator(self, path: str, targets: set[Function], node: cst.Decorator) -> None:
         for target in targets:
-            self._listen(target, path)
+            self.changed |= listen(self.program, target, path)
             if target.module.is_test and not may_wait(path) and not is_transparent(path):
                 continue
             what = path.removesuffix("()").removesuffix(".?")

@@ -106,7 +106,7 @@ class Plan:
     def reached(self) -> set[Function]:
         """The functions that a route, a hook or a command comes to call, or to hand over."""
         begun = (each for each in self.functions() if each.roles & CALLED_BY_AN_APP)
-        return with_called(begun, self.program.sites.values())
+        return with_called(begun, self.program.sites.values(), handing=True)
 
     @cached_property
     def meeting_either(self) -> set[Function]:

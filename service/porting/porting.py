@@ -19,6 +19,7 @@ from .passes.awaiting import await_calls
 from .passes.blocking import tell_of_blocking, tell_of_waiting_for_threads
 from .passes.blocks import detach_blocks
 from .passes.class_based_views import rewrite_class_based_views
+from .passes.connections_left import tell_of_connections_left
 from .passes.connections_that_leave import tell_of_connections_that_leave
 from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
@@ -70,6 +71,7 @@ Tell = Callable[[str, int, int], None]
 
 STEPS = (
     replace_openers,
+    tell_of_connections_left,
     tell_of_connections_that_leave,
     tell_of_entries,
     rewrite_errors,

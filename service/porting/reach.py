@@ -16,11 +16,13 @@ def with_callers(functions: Iterable[Function], sites: Iterable[Site]) -> set[Fu
     return closure(functions, lambda function: callers.get(function, ()))
 
 
-def with_called(functions: Iterable[Function], sites: Iterable[Site]) -> set[Function]:
-    """Functions, and those that they come to call, or to hand over, at these sites."""
+def with_called(
+    functions: Iterable[Function], sites: Iterable[Site], handing: bool = False
+) -> set[Function]:
+    """Functions, and those that they come to call at these sites, or to hand to something."""
     called: dict[object, set[Function]] = defaultdict(set)
     for site in sites:
-        called[site.where] |= site.functions | site.escaping
+        called[site.where] |= site.functions | (site.escaping if handing else set())
     return closure(functions, lambda function: called.get(function, ()))
 
 

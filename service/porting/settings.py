@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
 import libcst as cst
 
 from .containers import Containers, may_be_called
@@ -15,7 +18,24 @@ _UNNAMED = ""
 
 
 class Settings(Containers):
-    """The evaluation of `app.config`."""
+    """The evaluation of `app.config`.
+
+    Attributes:
+        _places_of: the variables and attributes that are written like settings, as a round began.
+    """
+
+    _places_of: Mapping[str, Sequence[Mapping[str, Values]]] = {}
+
+    def find_settings(self) -> None:
+        """Find out where the project has something that may be loaded into `app.config`."""
+        classes, modules = self.program.classes.values(), self.program.modules.values()
+        places = [of.attributes for of in classes]
+        places += [of.bindings for of in (*classes, *modules)]
+        written = defaultdict(list)
+        for where in places:
+            for name in filter(str.isupper, where):
+                written[name].append(where)
+        self._places_of = written
 
     def _subscript(self, node: cst.Subscript, env: Environment) -> Values:
         found = super()._subscript(node, env)
@@ -76,11 +96,8 @@ class Settings(Containers):
         named = [put[name] for name in _texts(names) & put.keys()]
         if NOTHING in named:
             return NOTHING
-        classes = self.program.classes.values()
-        for name in filter(str.isupper, _texts(names)):
-            named += [of.attributes.get(name, NOTHING) for of in classes]
-            scopes = (*classes, *self.program.modules.values())
-            named += [of.bindings.get(name, NOTHING) for of in scopes]
+        for name in _texts(names):
+            named += [where[name] for where in self._places_of.get(name, ())]
         known = NOTHING.union(*named)
         if known:
             found = known.union(filter(may_be_called, found))

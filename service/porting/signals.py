@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .doubles import Doubles
+from .attributes import Attributes
 from .program import Function, Program
 from .sites import Site
 from .values import NOTHING, Arguments, External, Instance, Text, Values, one
@@ -14,41 +14,42 @@ _MAKING = {"blinker.Namespace.signal", "blinker.signal"}
 _PLAIN = re.compile(r"[\w:. -]+")
 
 
-class Signals(Doubles):
-    """The evaluation of signals."""
+def signalled(path: str, arguments: Arguments) -> Values | None:
+    """What a call of the library gives, if it matters which signal it is of."""
+    if path in _MAKING and arguments:
+        texts = {value.text for value in arguments[0][1] if isinstance(value, Text)}
+        known = frozenset(filter(_PLAIN.fullmatch, texts))
+        return frozenset(Instance(f"{_LIBRARY}Signal({name!r})") for name in known) or None
+    if path.startswith(_LIBRARY) and path.endswith(".connect_via"):
+        return one(External(f"{path}()"))
+    return None
 
-    def signalled(self, path: str, arguments: Arguments) -> Values | None:
-        """What a call of the library gives, if it matters which signal it is of."""
-        if path in _MAKING and arguments:
-            texts = {value.text for value in arguments[0][1] if isinstance(value, Text)}
-            known = frozenset(filter(_PLAIN.fullmatch, texts))
-            return frozenset(Instance(f"{_LIBRARY}Signal({name!r})") for name in known) or None
-        if path.startswith(_LIBRARY) and path.endswith(".connect_via"):
-            return one(External(f"{path}()"))
-        return None
 
-    def _listen(self, function: Function, path: str) -> None:
-        """Bind what a receiver gets: what any of the signals is sent with."""
-        if not path.startswith(_LIBRARY):
-            return
-        known = self.program.receivers[_signal_of(path)]
-        self.changed |= function not in known
-        known.add(function)
-        sender = function.names[:1] if function.owner is None else []
-        for name in [*function.names, *function.keyword_only]:
-            sent = self.program.stored.get((_LIBRARY, "" if name in sender else name), NOTHING)
-            self.changed |= function.bind(name, sent)
+def listen(program: Program, function: Function, path: str) -> bool:
+    """Bind what a receiver gets, which any of the signals is sent with; whether that is news."""
+    if not path.startswith(_LIBRARY):
+        return False
+    known = program.receivers[_signal_of(path)]
+    news = [function not in known]
+    known.add(function)
+    sender = function.names[:1] if function.owner is None else []
+    for name in [*function.names, *function.keyword_only]:
+        sent = program.stored.get((_LIBRARY, "" if name in sender else name), NOTHING)
+        news.append(function.bind(name, sent))
+    return any(news)
 
-    def _send(self, site: Site, path: str, arguments: Arguments) -> None:
-        """Note what a signal is sent with, and that its receivers are called."""
-        if not path.startswith(_LIBRARY) or not path.endswith((".send", ".send_async")):
-            return
-        for name, values in arguments:
-            self.store(one(Instance(_LIBRARY)), name, values)
-        if path.endswith(".send"):
-            self.program.sent.add(_signal_of(path))
-            called = receivers(self.program, _signal_of(path))
-            site.functions |= {function for function in called if not function.was_async}
+
+def send(evaluation: Attributes, site: Site, path: str, arguments: Arguments) -> None:
+    """Note what a signal is sent with, and that its receivers are called."""
+    if not path.startswith(_LIBRARY) or not path.endswith((".send", ".send_async")):
+        return
+    program = evaluation.program
+    for name, values in arguments:
+        evaluation.store(one(Instance(_LIBRARY)), name, values)
+    if path.endswith(".send"):
+        program.sent.add(_signal_of(path))
+        called = receivers(program, _signal_of(path))
+        site.functions |= {function for function in called if not function.was_async}
 
 
 def receivers(program: Program, signal: str) -> set[Function]:

@@ -83,6 +83,7 @@ class Evaluation(Definitions):
         program.returned.clear()
         program.handed.clear()
         program.read_on.clear()
+        self.find_settings()
         program.shown.clear()
         self._special.clear()
         self._own_classes.clear()

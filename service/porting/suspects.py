@@ -24,8 +24,12 @@ def blocking(site: Site) -> str | None:
 
 
 def _named(site: Site, path: str) -> str:
-    """What is called, by its own name if it is known to be that."""
-    several = len(site.paths) + len(site.functions) > 1
-    if _UNKNOWN in path and several and isinstance(site.node, cst.Call):
-        return f"{outline(site.node.func)}, if it is of {path.partition('.')[0]},"
-    return plain(path).replace(_UNKNOWN, "").removesuffix(".__iter__")
+    """What is called, by its own name if that may be a method of something else, too."""
+    known = plain(path).replace(_UNKNOWN, "").removesuffix(".__iter__")
+    owner, _, name = known.rpartition(".")
+    several = site.functions or len({each.rpartition(".")[0] for each in site.paths}) > 1
+    func = site.node.func if isinstance(site.node, cst.Call) else None
+    if several and isinstance(func, cst.Attribute) and func.attr.value == name:
+        called = outline(func)
+        return known if called == known else f"{called}, if it is of {owner},"
+    return known
