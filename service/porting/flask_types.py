@@ -100,6 +100,7 @@ RETURNED = {
     "service.porting.testing.PortedClient": CLIENT,
     "service.porting.request_contexts.request_context": "flask.ctx.RequestContext",
     "service.porting.runtime.quart_response": _RESPONSE,
+    "service.porting.testing.ported_client": CLIENT,
     "flask.Files.get": "werkzeug.datastructures.FileStorage",
 }
 """The class of what a call returns, awaited where Quart has it so."""

@@ -185,8 +185,11 @@ class PortedClient(QuartClient):
         """The cookie of this name, with `key` and `value`; None if there is none."""
         for cookie in self.cookie_jar or ():
             if cookie.name == key:
-                cookie.key = cookie.name  # type: ignore[attr-defined]
-                return cookie
+                found: Any = cookie
+                found.key = cookie.name
+                found.http_only = cookie.has_nonstandard_attr("HttpOnly")
+                found.same_site = cookie.get_nonstandard_attr("SameSite")
+                return found
         return None
 
     def _add_cookies(self, headers: Headers, sent: Sent) -> None:
@@ -204,6 +207,15 @@ class PortedClient(QuartClient):
             _TestCookieJarResponse(response.headers),  # type: ignore[arg-type]
             Request(f"{sent.scheme}://{sent.headers['Host']}{sent.path}"),
         )
+
+
+def ported_client(app: Quart, use_cookies: bool = True, **kwargs: Any) -> QuartClient:
+    """The app's test client: of the class that it has been given, else a `PortedClient`."""
+    of: Any = app.test_client_class
+    if of in {None, Quart.test_client_class}:
+        return PortedClient(app, use_cookies=use_cookies, **kwargs)
+    client: QuartClient = of(app, app.response_class, use_cookies=use_cookies, **kwargs)
+    return client
 
 
 def _redirected(

@@ -12,7 +12,7 @@ import pytest
 from quart import Quart, Response, g, has_app_context, request, session
 from quart.sessions import SecureCookieSession, SessionInterface
 
-from service.porting.testing import PortedClient
+from service.porting.testing import PortedClient, ported_client
 
 
 def make_app() -> Quart:
@@ -177,6 +177,37 @@ async def test_a_cookie_is_forgotten_that_was_set_by_the_app_or_by_the_test() ->
     client.delete_cookie("sid")
     client.delete_cookie("of another name")
     assert await (await client.get("/")).get_json() == {}
+
+
+async def test_a_cookie_says_what_werkzeugs_says() -> None:
+    app = Quart("ported")
+
+    @app.get("/")
+    async def view() -> Response:
+        response = Response("")
+        response.set_cookie("sid", "1", httponly=True, samesite="Lax")
+        response.set_cookie("theme", "dark")
+        return response
+
+    client = PortedClient(app)
+    await client.get("/")
+    sid, theme = client.get_cookie("sid"), client.get_cookie("theme")
+    assert (sid.key, sid.value, sid.http_only, sid.same_site) == ("sid", "1", True, "Lax")
+    assert (theme.http_only, theme.same_site) == (False, None)
+
+
+async def test_a_client_is_of_the_apps_own_class() -> None:
+    class Own(PortedClient):
+        pass
+
+    app = make_app()
+    assert type(ported_client(app)) is PortedClient
+    app.test_client_class = Own  # type: ignore[assignment]
+    client = ported_client(app, use_cookies=False)
+    assert type(client) is Own
+    assert client.cookie_jar is None
+    app.test_client_class = None  # type: ignore[assignment]
+    assert type(ported_client(app)) is PortedClient
 
 
 async def test_a_client_is_entered_by_a_stack_as_well() -> None:

@@ -26,8 +26,8 @@ def rewrite_testsuites(plan: Plan) -> None:
         if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
             continue
         edits = plan.edits(site.where.module)
-        if "flask.Flask.test_client" in site.paths and not classes:
-            client = edits.need(TESTING, "PortedClient")
+        if "flask.Flask.test_client" in site.paths:
+            client = edits.need(TESTING, "ported_client" if classes else "PortedClient")
             edits.change(node, _of_app(client))
         elif "flask.Flask.test_request_context" in site.paths and _flask_only(node):
             context = edits.need(REQUEST_CONTEXTS, "request_context")
