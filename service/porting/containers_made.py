@@ -61,12 +61,14 @@ def made_by(path: str, arguments: Arguments) -> Values | None:
 
 
 def passed_through(path: str, values: Values) -> Values:
-    """The project's objects that some function of the standard library gives back, or keeps."""
+    """The objects that some function of the standard library gives back, or keeps."""
     if path.partition(".")[0] not in _PASSING and path != "functools.reduce":
         return NOTHING
     inner = items(values)
     found: Values = frozenset(
-        value for value in values | inner | items(inner) if isinstance(value, Object)
+        value
+        for value in values | inner | items(inner)
+        if isinstance(value, Object) or (isinstance(value, Instance) and not is_unknown(value))
     )
     for _ in range(_DEPTH if found else 0):
         found |= many(found)

@@ -14,6 +14,8 @@ from .values import Generated, Instance, Values
 
 _ONE_BY_ONE = {"enumerate", "filter", "map", "zip"}
 _ENDLESS = {"itertools.count", "itertools.cycle", "itertools.repeat"}
+_CALLED_AGAIN = m.Call(args=[m.Arg(), m.Arg()])
+"""`iter(function, end)`."""
 _PROMISES = ("collections.", "types.", "typing.")
 
 
@@ -31,6 +33,8 @@ def is_endless(program: Program, loop: cst.For | cst.CompFor) -> bool:
     """Whether what a loop goes through may never end."""
     made = program.sites.get((loop.iter, "call"))
     counted = made is not None and not made.paths.isdisjoint(_ENDLESS)
+    if made is not None and "builtins.iter" in made.paths and m.matches(loop.iter, _CALLED_AGAIN):
+        return True
     return counted or any(
         (isinstance(value, Generated) and value.function.is_endless)
         or (isinstance(value, Instance) and endless(value.kind))
