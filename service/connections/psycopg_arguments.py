@@ -1,7 +1,7 @@
-"""Arguments of SQL as psycopg takes them: text for a type is what PostgreSQL reads.
+"""Arguments of SQL as psycopg takes them: PostgreSQL makes of each what the column has.
 
-psycopg sends most values as text, of which the server makes what the column has: `'5'` for a
-`bigint`. asyncpg sends values as the server has them, and refuses any other before it sends
+psycopg says of which type a value is, and the server converts it: `'5'` for a `bigint`, 2.5 for an
+`integer`. asyncpg sends values as the column has them, and refuses any other before it sends
 anything.
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 from uuid import UUID
 
@@ -23,19 +25,34 @@ _REFUSED = re.compile(r"invalid input for query argument \$(\d+)")
 _INTEGERS = {"int2", "int4", "int8"}
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 _TEXTS = {"bpchar", "name", "text", "varchar"}
-_SCALARS = str, bool, int, float, Decimal, date, time, UUID
+_WITH_FRACTIONS = {"float4", "float8", "numeric"}
 _WITHOUT_ZONE = {"date", "time", "timestamp"}
+
+_TYPES: dict[type, str] = {
+    str: "text",
+    bool: "boolean",
+    int: "int8",
+    Decimal: "numeric",
+    date: "date",
+    timedelta: "interval",
+    UUID: "uuid",
+    bytes: "bytea",
+    bytearray: "bytea",
+    memoryview: "bytea",
+    **dict.fromkeys((IPv4Address, IPv4Network, IPv6Address, IPv6Network), "inet"),
+}
+"""The types that psycopg says values are of; others depend on the value."""
 
 
 class PsycopgArguments(asyncpg.Connection):
-    """An asyncpg connection that takes text for any type, and for text what is written as one.
+    """An asyncpg connection whose arguments may be of other types than what they are for.
 
-    So do `fetch`, `fetchrow`, `fetchval` and `execute`. What asyncpg takes costs nothing more; nor
-    does text for an integer; any other argument that asyncpg refuses costs a round trip.
+    So it is with `fetch`, `fetchrow`, `fetchval` and `execute`. What asyncpg takes costs nothing
+    more; nor does text for an integer; any other argument that asyncpg refuses costs a round trip.
 
     Raises:
-        asyncpg.DataError: the text is none of this type, by what PostgreSQL reads; or it is what
-            Python has no value for, such as a date before our era.
+        asyncpg.DataError: nothing makes one type of the other; or it is what Python has no value
+            for, such as a date before our era.
     """
 
     values: Values = "psycopg"
@@ -54,20 +71,17 @@ class PsycopgArguments(asyncpg.Connection):
                 if place < 0 or place in read:
                     raise
                 read.add(place)
-                given[place] = await self._read(query, place, given[place], error)
+                kind = (await self._kinds(query))[place]
+                given[place] = await self._read(kind, given[place], error)
 
     async def _keep_whole(self, query: str, given: list[Any]) -> None:
-        """Refuse what asyncpg would send an integer less for, and send decimals as written.
-
-        asyncpg makes 2 of 2.5, and 1.100000000000000088817841970012523233890533447265625 of 1.1.
-        """
+        """Let PostgreSQL round numbers and dates, which asyncpg cuts off without a word."""
         for place, (value, kind) in enumerate(zip(given, await self._kinds(query), strict=False)):
             name = kind.name.partition("[")[0]
-            if name in _INTEGERS and any(map(_has_fraction, _scalars(value))):
-                reason = f"invalid input for query argument ${place + 1}: {value!r} (no integer)"
-                raise asyncpg.DataError(reason)
-            if name == "numeric":
-                given[place] = _as_written(value, self.values)
+            cut = name not in _WITH_FRACTIONS and any(map(_has_fraction, _scalars(value)))
+            if cut or (name in _WITHOUT_ZONE and any(map(_has_zone, _scalars(value)))):
+                reason = f"invalid input for query argument ${place + 1}: {value!r} for {kind.name}"
+                given[place] = await self._read(kind, value, asyncpg.DataError(reason))
 
     async def _kinds(self, query: str) -> Sequence[asyncpg.Type]:
         timeout = self._protocol._get_timeout(None)  # type: ignore[attr-defined]
@@ -75,29 +89,46 @@ class PsycopgArguments(asyncpg.Connection):
         kinds: Sequence[asyncpg.Type] = statement._get_parameters()
         return kinds
 
-    async def _read(self, query: str, place: int, value: Any, refused: asyncpg.DataError) -> Any:
-        """A parameter's value, as one of the type that it has."""
-        kind = (await self._kinds(query))[place]
+    async def _read(self, kind: asyncpg.Type, value: Any, refused: asyncpg.DataError) -> Any:
+        """A value as PostgreSQL makes it one of this type."""
         name, _, array = kind.name.partition("[")
         if name in _INTEGERS and isinstance(value, str) and _WHOLE.fullmatch(value):
             return int(value)
-        text = _text(value)
-        if text is None or (isinstance(text, list) and not array):
+        source, sent = self._typed(value)
+        if source is None or (source.startswith("bytea") and name not in _TEXTS):
             raise refused
-        if kind.name in _TEXTS:
-            return text
-        source = "text[]" if isinstance(text, list) else "text"
-        target = f'"{kind.schema}"."{name}"{"[]" if array else ""}'
-        read = f"$1::{source}{_between(value, name)}::{target}"
+        read = f'$1::{source}::"{kind.schema}"."{name}"{"[]" if array else ""}'
         try:
             if name != "interval":
-                return await self.fetchval(f"SELECT {read}", text)
+                return await self.fetchval(f"SELECT {read}", sent)
             each = read if array else f"ARRAY[{read}]"
-            sent = f"SELECT ARRAY(SELECT interval_send(i) FROM unnest({each}) i)"
-            parts = [i and Interval.of(i) for i in await self.fetchval(sent, text)]
-            return parts if array else parts[0]
+            parts = f"SELECT ARRAY(SELECT interval_send(i) FROM unnest({each}) i)"
+            found = [i and Interval.of(i) for i in await self.fetchval(parts, sent)]
+            return found if array else found[0]
+        except asyncpg.CannotCoerceError as error:
+            raise refused from error
         except (OverflowError, ValueError) as error:
             raise refused from error
+
+    def _typed(self, value: Any) -> tuple[str | None, Any]:
+        """The type that psycopg says a value is of, and the value; None if it takes none."""
+        if isinstance(value, list | tuple):
+            types = {self._typed(each)[0] for each in _scalars(value) if each is not None}
+            if None in types:
+                return None, value
+            if len(types) > 1:
+                return "text[]", _texts(value)
+            return f"{types.pop() if types else 'text'}[]", value
+        if isinstance(value, Enum) and not isinstance(value, str | int):
+            return "text", value.name
+        if isinstance(value, float):
+            return ("float8" if self.values == "psycopg" else "numeric"), value
+        if isinstance(value, datetime):
+            return ("timestamptz" if value.tzinfo else "timestamp"), value
+        if isinstance(value, time):
+            return ("timetz" if value.tzinfo else "time"), value
+        known = (name for of, name in _TYPES.items() if isinstance(value, of))
+        return next(known, None), value
 
 
 def _scalars(value: Any) -> Iterator[Any]:
@@ -108,10 +139,16 @@ def _scalars(value: Any) -> Iterator[Any]:
         yield value
 
 
+def _texts(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_texts(each) for each in value]
+    return value if value is None else str(value)
+
+
 def _may_break(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(map(_may_break, value))
-    return isinstance(value, float) or _has_fraction(value)
+    return _has_fraction(value) or _has_zone(value)
 
 
 def _has_fraction(value: Any) -> bool:
@@ -120,35 +157,5 @@ def _has_fraction(value: Any) -> bool:
     return isinstance(value, float) and not value.is_integer()
 
 
-def _as_written(value: Any, values: Values) -> Any:
-    if isinstance(value, list | tuple):
-        return [_as_written(each, values) for each in value]
-    if not isinstance(value, float):
-        return value
-    # psycopg sends a float as such, and PostgreSQL keeps 15 digits of it.
-    return Decimal(f"{value:.15g}" if values == "psycopg" else repr(value))
-
-
-def _text(value: Any) -> Any:
-    """A value as text that PostgreSQL reads, or a list of such; None if it has none."""
-    if isinstance(value, list | tuple):
-        texts = [each if each is None else _text(each) for each in value]
-        known = all(
-            text is not None or each is None for text, each in zip(texts, value, strict=True)
-        )
-        return texts if known else None
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, _SCALARS) else None
-
-
-def _between(value: Any, kind: str) -> str:
-    """The type that PostgreSQL makes the one of the column from, as for psycopg."""
-    by = ""
-    if any(isinstance(each, float | Decimal) for each in _scalars(value)):
-        by = "::numeric"
-    elif kind in _WITHOUT_ZONE and any(
-        isinstance(each, datetime) and each.tzinfo is not None for each in _scalars(value)
-    ):
-        by = "::timestamptz"
-    return f"{by}[]" if by and isinstance(value, list | tuple) else by
+def _has_zone(value: Any) -> bool:
+    return isinstance(value, datetime) and value.tzinfo is not None

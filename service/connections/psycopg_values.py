@@ -11,7 +11,8 @@ import logging
 import struct
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import cache
+from decimal import Decimal
+from functools import cache, partial
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -34,6 +35,8 @@ _FOR_EVER = {
 }
 """How PostgreSQL sends `infinity`."""
 _INTERVAL = struct.Struct(">qii")
+_NUMERIC = struct.Struct(">HhHH")
+_SPECIAL = {0xC000: "NaN", 0xD000: "Infinity", 0xF000: "-Infinity"}
 
 
 async def take_values(connection: asyncpg.Connection, values: Values) -> None:
@@ -50,6 +53,9 @@ async def take_values(connection: asyncpg.Connection, values: Values) -> None:
     zones = _Zones(connection)
     await know("timestamptz", zones.decode, encoder=zones.encode, format="tuple")
     await know("interval", _timedelta, encoder=_interval, format="tuple")
+    as_sent = partial(_sent_numeric, digits=15 if values == "psycopg" else 17)
+    await know("numeric", _decimal, encoder=as_sent, format="binary")
+    await know("float4", float, encoder=str)
     for name in _AS_TEXT:
         await know(name, str, encoder=str)
     if values == "psycopg2":
@@ -128,6 +134,43 @@ def _interval(value: object) -> tuple[int, int, int]:
     if not isinstance(value, timedelta):
         raise TypeError("expected a timedelta")
     return 0, value.days, value.seconds * 10**6 + value.microseconds
+
+
+def _decimal(sent: bytes) -> Decimal:
+    """The number as PostgreSQL writes it: groups of four digits, and how many are decimals."""
+    count, weight, sign, scale = _NUMERIC.unpack_from(sent)
+    if sign in _SPECIAL:
+        return Decimal(_SPECIAL[sign])
+    whole = 0
+    for group in struct.unpack_from(f">{count}H", sent, _NUMERIC.size):
+        whole = whole * 10_000 + group
+    shift = (weight - count + 1) * 4 + scale
+    whole = whole * 10**shift if shift >= 0 else whole // 10**-shift
+    return Decimal(f"{'-' if sign else ''}{whole}E-{scale}")
+
+
+def _sent_numeric(value: object, digits: int) -> bytes:
+    """How PostgreSQL is sent a number; a float as written, or with so many digits."""
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | float):
+        raise TypeError("expected a number")
+    if isinstance(value, float):
+        # psycopg sends a float as such, and PostgreSQL keeps 15 digits of it.
+        value = repr(value) if digits == 17 else f"{value:.{digits}g}"
+    number = Decimal(value)
+    if not number.is_finite():
+        name = "NaN" if number.is_nan() else f"{'-' if number < 0 else ''}Infinity"
+        return _NUMERIC.pack(0, 0, next(s for s, of in _SPECIAL.items() if of == name), 0)
+    sign, written, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    scale = max(0, -exponent)
+    after = -(-scale // 4)
+    whole = int("".join(map(str, written))) * 10 ** (exponent + after * 4)
+    groups: list[int] = []
+    while whole:
+        whole, group = divmod(whole, 10_000)
+        groups.insert(0, group)
+    head = _NUMERIC.pack(len(groups), len(groups) - after - 1, sign * 0x4000, scale)
+    return head + struct.pack(f">{len(groups)}H", *groups)
 
 
 def _json_text(value: object) -> str:
