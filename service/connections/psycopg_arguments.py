@@ -1,8 +1,8 @@
-"""Arguments of SQL as psycopg takes them: PostgreSQL makes of each what the column has.
+"""Arguments of SQL as psycopg sends them: each with the type that its value has in Python.
 
-psycopg says of which type a value is, and the server converts it: `'5'` for a `bigint`, 2.5 for an
-`integer`. asyncpg sends values as the column has them, and refuses any other before it sends
-anything.
+asyncpg leaves it to the server to find out which type an argument is of, from where it stands, and
+refuses any other before it sends anything. psycopg says it, and the server converts: 2.5 for an
+`integer`, or compared with one. Of text neither says the type: `'5'` does for a `bigint`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from functools import lru_cache
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
 from typing import Any
 from uuid import UUID
 
@@ -20,47 +28,53 @@ import asyncpg
 
 from .psycopg_values import Interval, Values
 
+_PLACEHOLDER = re.compile(
+    r"""
+      [eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/
+    | \$(?P<tag>[^\W\d]\w*|)\$.*?\$(?P=tag)\$
+    | (?<![\w$])\$(?P<number>\d+)
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+"""A placeholder, among all that may only look as if it had one in it."""
 _REFUSED = re.compile(r"invalid input for query argument \$(\d+)")
 """What asyncpg says, counting from 1; the server's own errors say something else."""
 _INTEGERS = {"int2", "int4", "int8"}
+_WRITTEN = str, int, float, Decimal, date, time, UUID
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
-_TEXTS = {"bpchar", "name", "text", "varchar"}
-_WITH_FRACTIONS = {"float4", "float8", "numeric"}
-_WITHOUT_ZONE = {"date", "time", "timestamp"}
+_LITERALS = ((2**31, "int4"), (2**63, "int8"))
+_SIZES = {"psycopg": ((2**15, "int2"), *_LITERALS), "psycopg2": _LITERALS}
+"""The limits of the integers that a driver knows; what is beyond is numeric."""
 
 _TYPES: dict[type, str] = {
-    str: "text",
-    bool: "boolean",
-    int: "int8",
+    bool: "bool",
     Decimal: "numeric",
     date: "date",
     timedelta: "interval",
     UUID: "uuid",
-    bytes: "bytea",
-    bytearray: "bytea",
-    memoryview: "bytea",
-    **dict.fromkeys((IPv4Address, IPv4Network, IPv6Address, IPv6Network), "inet"),
+    **dict.fromkeys((bytes, bytearray, memoryview), "bytea"),
+    **dict.fromkeys((IPv4Address, IPv4Interface, IPv6Address, IPv6Interface), "inet"),
+    **dict.fromkeys((IPv4Network, IPv6Network), "cidr"),
 }
-"""The types that psycopg says values are of; others depend on the value."""
+"""What psycopg says of values; what depends on more than their class is below."""
 
 
 class PsycopgArguments(asyncpg.Connection):
-    """An asyncpg connection whose arguments may be of other types than what they are for.
+    """An asyncpg connection whose arguments are of the types that psycopg says they are of.
 
-    So it is with `fetch`, `fetchrow`, `fetchval` and `execute`. What asyncpg takes costs nothing
-    more; nor does text for an integer; any other argument that asyncpg refuses costs a round trip.
+    So it is with `fetch`, `fetchrow`, `fetchval` and `execute`. Text for something else costs a
+    round trip, in which PostgreSQL reads it; but none for an integer.
 
     Raises:
-        asyncpg.DataError: nothing makes one type of the other; or it is what Python has no value
-            for, such as a date before our era.
+        asyncpg.DataError: the text is none of this type, by what PostgreSQL reads; or it is what
+            Python has no value for, such as a date before our era.
     """
 
     values: Values = "psycopg"
 
     async def _execute(self, query: str, args: Sequence[Any], *rest: Any, **options: Any) -> Any:
-        given = [*args]
-        if any(map(_may_break, given)):
-            await self._keep_whole(query, given)
+        given = [each.name if _is_named(each) else each for each in args]
+        query = with_types(query, tuple(map(self._type, given)))
         read: set[int] = set()
         while True:
             try:
@@ -71,64 +85,77 @@ class PsycopgArguments(asyncpg.Connection):
                 if place < 0 or place in read:
                     raise
                 read.add(place)
-                kind = (await self._kinds(query))[place]
-                given[place] = await self._read(kind, given[place], error)
+                given[place] = await self._read(query, place, given[place], error)
 
-    async def _keep_whole(self, query: str, given: list[Any]) -> None:
-        """Let PostgreSQL round numbers and dates, which asyncpg cuts off without a word."""
-        for place, (value, kind) in enumerate(zip(given, await self._kinds(query), strict=False)):
-            name = kind.name.partition("[")[0]
-            cut = name not in _WITH_FRACTIONS and any(map(_has_fraction, _scalars(value)))
-            if cut or (name in _WITHOUT_ZONE and any(map(_has_zone, _scalars(value)))):
-                reason = f"invalid input for query argument ${place + 1}: {value!r} for {kind.name}"
-                given[place] = await self._read(kind, value, asyncpg.DataError(reason))
+    def _type(self, value: Any) -> str:
+        """The type of an argument; empty if the server is to find it out."""
+        if value is None or isinstance(value, str):
+            return ""
+        if isinstance(value, int) and not isinstance(value, bool):
+            return self._integer(value, value)
+        if isinstance(value, float):
+            return "float8" if self.values == "psycopg" else "numeric"
+        if isinstance(value, list):
+            return self._type_of_array([each for each in _scalars(value) if each is not None])
+        if isinstance(value, datetime):
+            return "timestamp" if value.tzinfo is None else "timestamptz"
+        if isinstance(value, time):
+            return "time" if value.tzinfo is None else "timetz"
+        return next((name for of, name in _TYPES.items() if isinstance(value, of)), "")
 
-    async def _kinds(self, query: str) -> Sequence[asyncpg.Type]:
+    def _type_of_array(self, values: Sequence[Any]) -> str:
+        if values and {int}.issuperset(map(type, values)):
+            return f"{self._integer(min(values), max(values))}[]"
+        found = set(map(self._type, values))
+        if found == {""} and self.values == "psycopg2":
+            return "text[]"
+        return f"{found.pop()}[]" if len(found) == 1 and "" not in found else ""
+
+    def _integer(self, least: int, most: int) -> str:
+        for limit, name in _SIZES[self.values]:
+            if -limit <= least and most < limit:
+                return name
+        return "numeric"
+
+    async def _read(self, query: str, place: int, value: Any, refused: asyncpg.DataError) -> Any:
+        """Text, as PostgreSQL reads it for the type that the argument has."""
         timeout = self._protocol._get_timeout(None)  # type: ignore[attr-defined]
         statement = await self._get_statement(query, timeout)  # type: ignore[attr-defined]
-        kinds: Sequence[asyncpg.Type] = statement._get_parameters()
-        return kinds
-
-    async def _read(self, kind: asyncpg.Type, value: Any, refused: asyncpg.DataError) -> Any:
-        """A value as PostgreSQL makes it one of this type."""
+        kind = statement._get_parameters()[place]
         name, _, array = kind.name.partition("[")
         if name in _INTEGERS and isinstance(value, str) and _WHOLE.fullmatch(value):
             return int(value)
-        source, sent = self._typed(value)
-        if source is None or (source.startswith("bytea") and name not in _TEXTS):
+        text = _text(value)
+        if text is None:
             raise refused
+        source = "text" if isinstance(text, str) else "text[]" if array else "text[]::text"
         read = f'$1::{source}::"{kind.schema}"."{name}"{"[]" if array else ""}'
         try:
             if name != "interval":
-                return await self.fetchval(f"SELECT {read}", sent)
+                return await self.fetchval(f"SELECT {read}", text)
             each = read if array else f"ARRAY[{read}]"
             parts = f"SELECT ARRAY(SELECT interval_send(i) FROM unnest({each}) i)"
-            found = [i and Interval.of(i) for i in await self.fetchval(parts, sent)]
+            found = [i and Interval.of(i) for i in await self.fetchval(parts, text)]
             return found if array else found[0]
-        except asyncpg.CannotCoerceError as error:
-            raise refused from error
         except (OverflowError, ValueError) as error:
             raise refused from error
 
-    def _typed(self, value: Any) -> tuple[str | None, Any]:
-        """The type that psycopg says a value is of, and the value; None if it takes none."""
-        if isinstance(value, list | tuple):
-            types = {self._typed(each)[0] for each in _scalars(value) if each is not None}
-            if None in types:
-                return None, value
-            if len(types) > 1:
-                return "text[]", _texts(value)
-            return f"{types.pop() if types else 'text'}[]", value
-        if isinstance(value, Enum) and not isinstance(value, str | int):
-            return "text", value.name
-        if isinstance(value, float):
-            return ("float8" if self.values == "psycopg" else "numeric"), value
-        if isinstance(value, datetime):
-            return ("timestamptz" if value.tzinfo else "timestamp"), value
-        if isinstance(value, time):
-            return ("timetz" if value.tzinfo else "time"), value
-        known = (name for of, name in _TYPES.items() if isinstance(value, of))
-        return next(known, None), value
+
+@lru_cache(maxsize=1024)
+def with_types(query: str, types: tuple[str, ...]) -> str:
+    """The query with `$1::int4` in the place of `$1`, and so on; an empty type is not written."""
+
+    def written(found: re.Match[str]) -> str:
+        number = int(found["number"] or 0)
+        name = types[number - 1] if 0 < number <= len(types) else ""
+        return f"{found[0]}::{name}" if name else found[0]
+
+    return _PLACEHOLDER.sub(written, query) if any(types) else query
+
+
+def _is_named(value: Any) -> bool:
+    """Whether psycopg sends its name: a member of an enumeration that is no text or number."""
+    return isinstance(value, Enum) and not isinstance(value, str | int)
 
 
 def _scalars(value: Any) -> Iterator[Any]:
@@ -139,23 +166,9 @@ def _scalars(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _texts(value: Any) -> Any:
+def _text(value: Any) -> Any:
+    """Text, or a list of it; None if there is something else in it."""
     if isinstance(value, list | tuple):
-        return [_texts(each) for each in value]
-    return value if value is None else str(value)
-
-
-def _may_break(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return any(map(_may_break, value))
-    return _has_fraction(value) or _has_zone(value)
-
-
-def _has_fraction(value: Any) -> bool:
-    if isinstance(value, Decimal):
-        return not (value.is_finite() and value == value.to_integral_value())
-    return isinstance(value, float) and not value.is_integer()
-
-
-def _has_zone(value: Any) -> bool:
-    return isinstance(value, datetime) and value.tzinfo is not None
+        texts = [each if each is None else _text(each) for each in value]
+        return texts if texts.count(None) == [*value].count(None) else None
+    return str(value) if isinstance(value, _WRITTEN) else None

@@ -10,9 +10,10 @@ import json
 import logging
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
-from functools import cache, partial
+from functools import cache
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -34,7 +35,9 @@ _FOR_EVER = {
     -(2**63): datetime.min.replace(tzinfo=UTC),
 }
 """How PostgreSQL sends `infinity`."""
+_SENT_FOR_EVER: dict[date, int] = {at: sent for sent, at in _FOR_EVER.items()}
 _INTERVAL = struct.Struct(">qii")
+_REAL = struct.Struct(">f")
 _NUMERIC = struct.Struct(">HhHH")
 _SPECIAL = {0xC000: "NaN", 0xD000: "Infinity", 0xF000: "-Infinity"}
 
@@ -53,9 +56,8 @@ async def take_values(connection: asyncpg.Connection, values: Values) -> None:
     zones = _Zones(connection)
     await know("timestamptz", zones.decode, encoder=zones.encode, format="tuple")
     await know("interval", _timedelta, encoder=_interval, format="tuple")
-    as_sent = partial(_sent_numeric, digits=15 if values == "psycopg" else 17)
-    await know("numeric", _decimal, encoder=as_sent, format="binary")
-    await know("float4", float, encoder=str)
+    await know("numeric", _decimal, encoder=_sent_numeric, format="binary")
+    await know("float4", _float, encoder=_sent_float, format="binary")
     for name in _AS_TEXT:
         await know(name, str, encoder=str)
     if values == "psycopg2":
@@ -99,6 +101,8 @@ class _Zones:
         """
         if not isinstance(value, date):
             raise TypeError("expected a datetime")
+        if value in _SENT_FOR_EVER:
+            return (_SENT_FOR_EVER[value],)
         at = value if isinstance(value, datetime) else datetime.combine(value, time())
         if at.tzinfo is None:
             at = at.replace(tzinfo=self._zone())
@@ -149,14 +153,11 @@ def _decimal(sent: bytes) -> Decimal:
     return Decimal(f"{'-' if sign else ''}{whole}E-{scale}")
 
 
-def _sent_numeric(value: object, digits: int) -> bytes:
-    """How PostgreSQL is sent a number; a float as written, or with so many digits."""
+def _sent_numeric(value: object) -> bytes:
+    """How PostgreSQL is sent a number; a float as written: asyncpg sends all of its digits."""
     if isinstance(value, bool) or not isinstance(value, Decimal | int | float):
         raise TypeError("expected a number")
-    if isinstance(value, float):
-        # psycopg sends a float as such, and PostgreSQL keeps 15 digits of it.
-        value = repr(value) if digits == 17 else f"{value:.{digits}g}"
-    number = Decimal(value)
+    number = Decimal(repr(value) if isinstance(value, float) else value)
     if not number.is_finite():
         name = "NaN" if number.is_nan() else f"{'-' if number < 0 else ''}Infinity"
         return _NUMERIC.pack(0, 0, next(s for s, of in _SPECIAL.items() if of == name), 0)
@@ -171,6 +172,25 @@ def _sent_numeric(value: object, digits: int) -> bytes:
         groups.insert(0, group)
     head = _NUMERIC.pack(len(groups), len(groups) - after - 1, sign * 0x4000, scale)
     return head + struct.pack(f">{len(groups)}H", *groups)
+
+
+def _float(sent: bytes) -> float:
+    """The number as PostgreSQL writes it: the shortest that is no other `real`."""
+    (exact,) = _REAL.unpack(sent)
+    shorter = (float(f"{exact:.{digits}g}") for digits in range(6, 9))
+    return next((each for each in shorter if _is_real(each, sent)), float(f"{exact:.9g}"))
+
+
+def _is_real(value: float, sent: bytes) -> bool:
+    with suppress(OverflowError):
+        return _REAL.pack(value) == sent
+    return False
+
+
+def _sent_float(value: object) -> bytes:
+    if not isinstance(value, Decimal | int | float):
+        raise TypeError("expected a number")
+    return _REAL.pack(value)
 
 
 def _json_text(value: object) -> str:

@@ -290,6 +290,8 @@ class FunctionQueries(QueryBlocks):
                 raise NotLiteral("its arguments are given in another way")
             wrapped = Wrapped(self.q.program, execute, given)
             sql = Statement(execute.args[0].value, given)
+            if sql.is_several and (sql.arguments or method != "execute"):
+                raise NotLiteral("asyncpg takes one statement at a time")
             if method == COUNTED and not sql.counts:
                 raise NotLiteral("asyncpg counts the rows of INSERT, UPDATE and DELETE alone")
         except NotLiteral as error:

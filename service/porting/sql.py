@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import libcst as cst
+import libcst.matchers as m
 
 _PLACEHOLDER = re.compile(r"%s|%%|%\((\w+)\)s|%b|%t")
 _QUESTION = re.compile(r"'(?:[^']|'')*'|\?")
@@ -23,6 +24,22 @@ _OF_NO_TYPE = re.compile(
     re.IGNORECASE,
 )
 """Placeholders that may be anything, which psycopg2 and sqlite3 do not mind."""
+_TYPED = re.compile(
+    r"\b(?:INTERVAL|DATE|TIME|TIMESTAMP|TIMESTAMPTZ)\s+%(?:s|\(\w+\)s)", re.IGNORECASE
+)
+"""Literals of a type, as which psycopg2 writes arguments into the statement."""
+_IN_ORDER = re.compile(
+    r"\b(?:GROUP|ORDER)\s+BY\b"
+    r"(?:(?!\b(?:FETCH|FOR|HAVING|LIMIT|OFFSET|RANGE|RETURNING|ROWS|UNION|WHERE|WINDOW)\b)[^;])*?"
+    r"(?:%s|%\(\w+\)s|\?)",
+    re.IGNORECASE,
+)
+_TAKING = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*"
+    r"(?:DELETE|EXPLAIN|INSERT|MERGE|SELECT|TABLE|UPDATE|VALUES|WITH)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_SEVERAL = re.compile(r";\s*\S")
 _LOCKING = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+|KEY\s+)?(?:UPDATE|SHARE)\b", re.IGNORECASE)
 _CHANGING = re.compile(
     r"\b(?:lo_\w+|pg_notify|pg_(?:try_)?advisory_xact_lock(?:_shared)?|set_config)\s*\(",
@@ -44,6 +61,7 @@ class Statement:
     Attributes:
         node: the string, rewritten.
         arguments: what to pass after it.
+        is_several: whether it is more than one.
         writes: whether it may change something.
         counts: whether asyncpg says how many rows it was about.
         locks: whether what it does lasts as long as its transaction, whatever comes after it.
@@ -51,12 +69,14 @@ class Statement:
 
     def __init__(self, sql: cst.BaseExpression, given: cst.BaseExpression | None) -> None:
         self._names: list[str] = []
+        self._once = _to_be_called_once(given)
         self._count = 0
         text = _text(sql)
         self._question = "?" in _QUESTION.sub(_question_or_text, text) and not _PERCENT.search(text)
         self._has_arguments = given is not None
         self._check(text)
         self.node = self._rewritten(sql)
+        self.is_several = bool(_SEVERAL.search(_QUOTED.sub("", text)))
         self.counts = bool(_COUNTING.match(text))
         self.locks = bool(_LOCKING.search(text) or _CHANGING.search(text))
         self.writes = self.locks or not _READING.match(text)
@@ -67,6 +87,12 @@ class Statement:
             raise NotLiteral("IN takes a tuple, which asyncpg does not: write = ANY(...)")
         if self._has_arguments and _OF_NO_TYPE.search(text):
             raise NotLiteral("nothing says of which type a placeholder is: write %s::text, or so")
+        if self._has_arguments and not _TAKING.match(text):
+            raise NotLiteral(
+                "PostgreSQL takes no arguments for such a statement: write them into it"
+            )
+        if self._has_arguments and (_IN_ORDER.search(text) or _TYPED.search(text)):
+            raise NotLiteral("an argument is taken for a value there, not for what stands there")
         quoted = "" if self._question else " ".join(_QUOTED.findall(text))
         if self._has_arguments and _PERCENT.search(quoted):
             raise NotLiteral("it has a placeholder within quotes")
@@ -97,8 +123,10 @@ class Statement:
             raise NotLiteral("its placeholders are not %s")
         name = match[1] if not self._question else None
         if name:
-            if name not in self._names:
+            # psycopg2 writes it twice, each time of the type that it has there
+            if name not in self._names or name not in self._once:
                 self._names.append(name)
+                return f"${len(self._names)}"
             return f"${self._names.index(name) + 1}"
         self._count += 1
         return f"${self._count}"
@@ -137,6 +165,17 @@ class Statement:
         if missing:
             raise NotLiteral(f"its argument {missing[0]!r} is not written out")
         return [cst.Arg(found[name]) for name in self._names]
+
+
+def _to_be_called_once(given: cst.BaseExpression | None) -> set[str]:
+    """The names of arguments that are calls, or have one in them."""
+    elements = given.elements if isinstance(given, cst.Dict) else ()
+    return {
+        str(each.key.evaluated_value)
+        for each in elements
+        if isinstance(each, cst.DictElement) and isinstance(each.key, cst.SimpleString)
+        if m.findall(each.value, m.Call() | m.Await() | m.NamedExpr())
+    }
 
 
 def _text(node: cst.BaseExpression) -> str:
