@@ -289,7 +289,9 @@ class Containers(Implicit):
             self._attach(target, base, values, env)
             for value in base:
                 number = drivers.number_of(value.kind) if isinstance(value, Instance) else None
-                if number is not None and target.attr.value != "autocommit":
+                if number is not None and target.attr.value == "autocommit":
+                    self.program.autocommitting.add(number)
+                elif number is not None:
                     self.program.adjusted.setdefault(number, target.attr.value)
             self.store(base, target.attr.value, values)
             mocked = target.attr.value == "side_effect" and env.scope.module.is_test

@@ -288,6 +288,8 @@ class Program:
     """Connections put into an attribute of something other than `g`, and where."""
     adjusted: dict[int, str] = field(default_factory=dict)
     """Connections that an attribute is set of, and which."""
+    autocommitting: set[int] = field(default_factory=set)
+    """Connections whose `autocommit` is set."""
     reads: dict[cst.CSTNode, Read] = field(default_factory=dict)
     """Where connections are read from `g`, or from a variable of a module."""
     handlers: dict[cst.CSTNode, tuple[Function | Module, Values]] = field(default_factory=dict)

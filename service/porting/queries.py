@@ -52,18 +52,7 @@ class Queries:
             for node, number in program.connects.items()
             if any(word in cst.Module([]).code_for_node(node) for word in DICTS)
         }
-        self.autocommit = any(
-            m.findall(module.tree, m.Arg(keyword=m.Name("autocommit"), value=m.Name("True")))
-            or m.findall(
-                module.tree,
-                m.Assign(
-                    targets=[m.AssignTarget(m.Attribute(attr=m.Name("autocommit")))],
-                    value=m.Name("True"),
-                ),
-            )
-            for module in program.modules.values()
-            if "autocommit" in module.source
-        )
+        self._autocommits = _autocommitting(program)
         speaking = {
             site.where
             for site in program.sites.values()
@@ -117,6 +106,10 @@ class Queries:
             (n for path in (site.paths if site else ()) if (n := drivers.number_of(path))), None
         )
 
+    def autocommits(self, node: cst.CSTNode) -> bool:
+        """Whether each statement of a connection is committed by itself."""
+        return self.number(node) in self._autocommits
+
     def handled(self, *nodes: cst.CSTNode) -> None:
         """Note that these are understood as parts of something bigger."""
         self._handled.update(nodes)
@@ -128,6 +121,19 @@ class Queries:
     def dicts_of(self, call: cst.Call) -> bool:
         """Whether the rows of this connection are dictionaries."""
         return self.number(call) in self._dict_connections
+
+
+def _autocommitting(program: Program) -> set[int]:
+    """The connections that are told to be so, where they are opened or later."""
+    told = m.Arg(keyword=m.Name("autocommit"), value=m.Name("True"))
+    opened = {n for call, n in program.connects.items() if m.findall(call, told)}
+    modules = (each.tree for each in program.modules.values() if "autocommit" in each.source)
+    is_set = m.Assign(targets=[m.AssignTarget(m.Attribute(attr=m.Name("autocommit")))])
+    lines = [
+        cst.ensure_type(each, cst.Assign) for tree in modules for each in m.findall(tree, is_set)
+    ]
+    always = all(m.matches(each.value, m.Name("True")) for each in lines)
+    return opened | (program.autocommitting if always else set())
 
 
 def _shown(site: Site) -> str:

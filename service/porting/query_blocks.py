@@ -113,7 +113,7 @@ class QueryBlocks(Transactions):
         if len({*map(self.q.number, (*ended, *self.writes.calls))}) > 1:
             return "it enters one connection, and another one with it"
         within = set().union(*(self._written_in(block, item) for block, item in blocks))
-        if self.q.autocommit and self.writes.calls:
+        if any(map(self.q.autocommits, self.writes.calls)):
             return "it enters a connection that commits by itself"
         if not within.issuperset(self.writes.calls):
             return "it writes outside of the `with` that commits"

@@ -70,6 +70,7 @@ def refuse(idiom: Idiom) -> None:
     for site in idiom.program.sites.values():
         if site.where not in idiom.removed:
             _by_use(idiom, site)
+            _by_others(idiom, site)
     _by_templates(idiom)
     for node, read in idiom.program.reads.items():
         for kept in idiom.kept.values():
@@ -300,6 +301,15 @@ def wanted(function: Function, call: cst.Call, names: set[str]) -> str | None:
     if given is not None:
         names = opened_for(function, given) & names or {given} & names
     return next(iter(names)) if len(names) == 1 else None
+
+
+def _by_others(idiom: Idiom, site: Site) -> None:
+    """One place is for connections of one kind: tests, too, may give it one that stays."""
+    numbers = {n for path in site.paths if (n := drivers.number_of(path)) is not None}
+    meant = [kept_of(idiom, number) for number in numbers]
+    for kept in meant if None in meant else ():
+        if kept is not None:
+            _refuse(kept, "another connection, which stays, is used there, too", site)
 
 
 def refuse_together(idiom: Idiom) -> None:

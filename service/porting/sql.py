@@ -42,10 +42,11 @@ _TAKING = re.compile(
 _SEVERAL = re.compile(r";\s*\S")
 _LOCKING = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+|KEY\s+)?(?:UPDATE|SHARE)\b", re.IGNORECASE)
 _CHANGING = re.compile(
-    r"\b(?:lo_\w+|pg_notify|pg_(?:try_)?advisory_xact_lock(?:_shared)?|set_config)\s*\(",
+    r"\b(?:lo_\w+|pg_notify|pg_(?:try_)?advisory_xact_lock(?:_shared)?|set_config)\s*\("
+    r"|\bSET\s+(?:LOCAL|TRANSACTION)\b|\bON\s+COMMIT\b|\bDECLARE\b",
     re.IGNORECASE,
 )
-"""Functions whose effect is a transaction's."""
+"""What lasts as long as its transaction."""
 _READING = re.compile(r"\s*(?:SELECT|VALUES|SHOW|TABLE|EXPLAIN)\b", re.IGNORECASE)
 
 _COUNTING = re.compile(r"\s*(?:INSERT|UPDATE|DELETE)\b", re.IGNORECASE)

@@ -79,8 +79,8 @@ class Transactions:
             if self.q.is_sql(call)
         ]
         if not commits:
-            if writes and not self.q.autocommit:
-                self._refuse(calls, "what it writes is committed elsewhere")
+            if writes and not all(map(self.q.autocommits, self.writes.calls)):
+                self._refuse(calls, "what it writes is committed elsewhere, or never")
             return
         if writes and (reason := self._leaving()):
             self._refuse(calls, reason)

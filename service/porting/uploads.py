@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from os import PathLike
-from shutil import copyfileobj
 from typing import IO
 
 from quart.datastructures import FileStorage
@@ -15,13 +14,15 @@ class PortedFile(FileStorage):
     """A file of a form; Quart's can be saved to a path alone."""
 
     async def save(  # type: ignore[override]
-        self, destination: str | PathLike[str] | IO[bytes], buffer_size: int = 16384
+        self, dst: str | PathLike[str] | IO[bytes], buffer_size: int = 16384
     ) -> None:
         """Write the file to a path, or into an open file, in pieces of so many bytes."""
-        if isinstance(destination, str | PathLike):
-            await super().save(destination, buffer_size)  # type: ignore[arg-type]
-        else:
-            await asyncio.to_thread(copyfileobj, self.stream, destination, buffer_size)
+        if isinstance(dst, str | PathLike):
+            await super().save(dst, buffer_size)  # type: ignore[arg-type]
+            return
+        while piece := self.stream.read(buffer_size):
+            dst.write(piece)
+            await asyncio.sleep(0)
 
 
 class PortedFormParser(FormDataParser):

@@ -108,7 +108,7 @@ async def test_a_file_is_saved_to_a_path_and_into_an_open_file(tmp_path: Path) -
             await file.save(str(tmp_path / "named"))
             return (tmp_path / "named").read_bytes()
         opened = BytesIO()
-        await file.save(opened)
+        await file.save(dst=opened)
         return opened.getvalue()
 
     for where in ("path", "text", "opened"):

@@ -232,7 +232,10 @@ def rewrite_queries(plan: Plan) -> None:
 def _encode(plan: Plan, node: cst.Call, function: Function) -> None:
     """Give JSON as text, as the entry's values are psycopg's."""
     edits = plan.edits(function.module)
-    is_known = External("json") in function.module.bindings.get("json", NOTHING)
+    nearest: Scope | None = function
+    while nearest is not None and "json" not in nearest.bindings:
+        nearest = nearest.parent
+    is_known = nearest is not None and External("json") in nearest.bindings["json"]
     made_by = "json.dumps" if is_known else edits.need("json", "dumps")
     edits.change(node, lambda old: old.with_changes(func=as_dotted(made_by)))
 
