@@ -16,7 +16,7 @@ from service.porting.program import Function, Module, Scope
 from service.porting.registration import role_of
 from service.porting.report import Kind
 from service.porting.sites import Site
-from service.porting.values import NOTHING, External, Routine, Values, routines
+from service.porting.values import External, Routine, Values, routines
 
 from .awaiting import waited_for
 from .entries import NotPortable, entry
