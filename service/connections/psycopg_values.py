@@ -1,4 +1,4 @@
-"""Values of PostgreSQL as psycopg gives them, and as text or objects it takes for them.
+"""Values of PostgreSQL as psycopg and psycopg2 give them.
 
 See https://www.psycopg.org/docs/usage.html#adaptation-of-python-values-to-sql-types and
 https://www.psycopg.org/psycopg3/docs/basic/adapt.html.
@@ -39,6 +39,7 @@ _SENT_FOR_EVER: dict[date, int] = {at: sent for sent, at in _FOR_EVER.items()}
 _INTERVAL = struct.Struct(">qii")
 _REAL = struct.Struct(">f")
 _NUMERIC = struct.Struct(">HhHH")
+_MOST_DIGITS = 131_072
 _SPECIAL = {0xC000: "NaN", 0xD000: "Infinity", 0xF000: "-Infinity"}
 
 
@@ -163,6 +164,8 @@ def _sent_numeric(value: object) -> bytes:
         return _NUMERIC.pack(0, 0, next(s for s, of in _SPECIAL.items() if of == name), 0)
     sign, written, exponent = number.as_tuple()
     assert isinstance(exponent, int)
+    if exponent > _MOST_DIGITS:
+        raise OverflowError("numeric has not so many digits")
     scale = max(0, -exponent)
     after = -(-scale // 4)
     whole = int("".join(map(str, written))) * 10 ** (exponent + after * 4)

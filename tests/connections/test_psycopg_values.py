@@ -337,6 +337,8 @@ async def test_text_that_is_none_of_the_type_is_refused_as_by_the_server(app: Qu
         ]:
             with pytest.raises(asyncpg.DataError, match="invalid input for query argument"):
                 await a.fetchval(f"SELECT $1::{kind}", given)
+        with pytest.raises(asyncpg.NumericValueOutOfRangeError, match="overflows numeric"):
+            await a.fetchval("SELECT $1", Decimal("1E+999999999"))
         for kind, given in [("int", [1]), ("int", float("nan")), ("date", 5), ("int", "2.5")]:
             with pytest.raises(asyncpg.PostgresError):
                 await a.fetchval(f"SELECT $1::{kind}", given)
