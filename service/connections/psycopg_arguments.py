@@ -46,6 +46,8 @@ _LITERALS = ((2**31, "int4"), (2**63, "int8"))
 _SIZES = {"psycopg": ((2**15, "int2"), *_LITERALS), "psycopg2": _LITERALS}
 """The limits of the integers that a driver knows; what is beyond is numeric."""
 
+_NUMBERS = {"int2", "int4", "int8", "numeric", "float8"}
+
 _TYPES: dict[type, str] = {
     bool: "bool",
     Decimal: "numeric",
@@ -109,6 +111,8 @@ class PsycopgArguments(asyncpg.Connection):
         found = set(map(self._type, values))
         if found == {""} and self.values == "psycopg2":
             return "text[]"
+        if len(found) > 1 and found <= _NUMBERS:
+            return "float8[]" if "float8" in found else "numeric[]"
         return f"{found.pop()}[]" if len(found) == 1 and "" not in found else ""
 
     def _integer(self, least: int, most: int) -> str:

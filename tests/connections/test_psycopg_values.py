@@ -253,6 +253,7 @@ _STATEMENTS: list[tuple[str, tuple[Any, ...]]] = [
     ("SELECT n FROM q WHERE n = %s", (99999999999,)),
     ("SELECT n FROM q WHERE n < %s", (10**25,)),
     ("SELECT n FROM q WHERE n = ANY(%s)", ([1, 99999999999],)),
+    ("SELECT n FROM q WHERE n = ANY(%s)", ([1.0, 2.5],)),
     ("SELECT n FROM q WHERE n > %s", (1.5,)),
     ("SELECT n FROM q WHERE n > %s", (Decimal("1.5"),)),
     ("SELECT n / %s FROM q", (2.0,)),
@@ -355,6 +356,13 @@ async def test_a_transaction_goes_on_after_text_that_was_read(app: Quart) -> Non
             await a.execute("INSERT INTO numbers VALUES ($1)", 1)
             await a.execute("INSERT INTO numbers VALUES ($1)", "2")
         assert await a.fetchval("SELECT array_agg(number) FROM numbers") == [1, 2]
+
+
+async def test_numbers_of_several_types_are_not_cut_off(app: Quart) -> None:
+    async with app.app_context():
+        a = await get_db("a")
+        found = await a.fetch("SELECT n FROM generate_series(1, 3) n WHERE n = ANY($1)", [1, 2.5])
+        assert found == [(1,)]
 
 
 async def test_what_no_driver_is_asked_about(app: Quart, make_app: MakeApp) -> None:
