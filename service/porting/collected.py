@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-_SETTINGS = (
+SETTINGS = (
+    ("pytest.toml", "pytest"),
+    (".pytest.toml", "pytest"),
     ("pytest.ini", "pytest"),
     (".pytest.ini", "pytest"),
-    ("pyproject.toml", ""),
+    ("pyproject.toml", "tool.pytest.ini_options"),
+    ("pyproject.toml", "tool.pytest"),
     ("tox.ini", "pytest"),
     ("setup.cfg", "tool:pytest"),
 )
@@ -74,23 +77,25 @@ class Collected:
 
 def collected(root: Path) -> Collected:
     """What a project's settings tell pytest to collect."""
-    for name, section in _SETTINGS:
+    for name, section in SETTINGS:
         path = root / name
         text = path.read_text(errors="replace") if path.is_file() else ""
-        settings = _of_toml(text) if path.suffix == ".toml" else _of_ini(text, section)
+        settings = (_of_toml if path.suffix == ".toml" else _of_ini)(text, section)
         if settings is not None:
             keys = ("python_files", "python_functions", "python_classes", "testpaths")
             return Collected(*(_words(settings.get(key)) for key in keys))
     return Collected()
 
 
-def _of_toml(text: str) -> dict[str, object] | None:
+def _of_toml(text: str, section: str) -> dict[str, object] | None:
     try:
-        tool = tomllib.loads(text).get("tool", {})
+        found = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return None
-    found = tool.get("pytest", {}).get("ini_options")
-    return found if isinstance(found, dict) else None
+    for name in section.split("."):
+        inner = found.get(name)
+        found = inner if isinstance(inner, dict) else {}
+    return found or None
 
 
 def _of_ini(text: str, section: str) -> dict[str, object] | None:

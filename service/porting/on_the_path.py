@@ -13,7 +13,7 @@ from .program import Module
 
 _PUTS = re.compile(r"\bsys\.path\b|\bsyspath_prepend\b|\baddsitedir\b")
 _SETTINGS = (
-    "pytest.ini",
+    *("pytest.toml", ".pytest.toml", "pytest.ini"),
     "pyproject.toml",
     "setup.cfg",
     "setup.py",

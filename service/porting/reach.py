@@ -19,7 +19,7 @@ def with_callers(functions: Iterable[Function], sites: Iterable[Site]) -> set[Fu
 def with_called(
     functions: Iterable[Function], sites: Iterable[Site], handing: bool = False
 ) -> set[Function]:
-    """Functions, and those that they come to call at these sites, or to hand to something."""
+    """Functions, and those that they come to call at these sites; if `handing`, to hand over."""
     called: dict[object, set[Function]] = defaultdict(set)
     for site in sites:
         called[site.where] |= site.functions | (site.escaping if handing else set())

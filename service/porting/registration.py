@@ -34,6 +34,7 @@ CALLED_BY_AN_APP = {
     *(VIEW, WRAPPER, HOOK, AFTER, TEMPLATE, CALLBACK, ON_THE_LOOP, ENCODER),
     *(COMMAND, APP_COMMAND, RECEIVER),
 }
+"""The roles of functions that the app, or its command line, calls by itself."""
 
 _SCAFFOLD = {
     VIEW: "route get post put patch delete add_url_rule endpoint",

@@ -11,6 +11,12 @@ from .layout import removed
 from .lazily import gone_through, made_plain
 from .nodes import in_parentheses
 
+_LOOSE = (
+    *(cst.BinaryOperation, cst.BooleanOperation, cst.Comparison, cst.IfExp, cst.Lambda),
+    *(cst.Tuple, cst.UnaryOperation, cst.Yield),
+)
+"""What an operator before it would take apart."""
+
 
 def set_right(node: cst.CSTNode) -> cst.CSTNode:
     """The node with parentheses where an `await` has come to stand, and without what is gone."""
@@ -36,5 +42,6 @@ def _assigned_anew(node: cst.AugAssign) -> cst.Assign:
     target: Any = node.target
     inner: Any = target.expression if isinstance(target, cst.Await) else target.args[0].value
     operator = type(node.operator).__name__.removesuffix("Assign")
-    value = cst.BinaryOperation(target, getattr(cst, operator)(), node.value)
+    right = in_parentheses(node.value) if isinstance(node.value, _LOOSE) else node.value
+    value = cst.BinaryOperation(target, getattr(cst, operator)(), right)
     return cst.Assign([cst.AssignTarget(inner)], value)

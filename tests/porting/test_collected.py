@@ -34,6 +34,21 @@ OTHER = "def other():\n    pass\n"
             '[tool.pytest.ini_options]\npython_files = ["check_*.py", "examples/*.py"]\n'
             'python_functions = "check"',
         ),
+        (
+            "pyproject.toml",
+            '[tool.pytest]\npython_files = ["check_*.py", "examples/*.py"]\n'
+            'python_functions = ["check"]',
+        ),
+        (
+            "pytest.toml",
+            '[pytest]\npython_files = ["check_*.py", "examples/*.py"]\n'
+            'python_functions = ["check"]',
+        ),
+        (
+            ".pytest.toml",
+            '[pytest]\npython_files = ["check_*.py", "examples/*.py"]\n'
+            'python_functions = ["check"]',
+        ),
     ],
 )
 def test_settings(name: str, text: str, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from service.porting.sites import Site
 from service.porting.templating import LAZY
 from service.porting.values import NOTHING, External, Instance
 
+from .ensuring import rewrite_ensured
 from .entries import apps_made, names_read
 from .entries_lacking import asks_for_connections, tell_of_entries_left
 from .request_classes import has_request_class, inherits_from_another, needs_ported_request
@@ -49,13 +50,13 @@ _OF_WERKZEUG = {
     "reloader_interval", "reloader_type", "request_handler", "static_files", "threaded",
     "use_debugger", "use_evalex",
 }  # fmt: skip
-_ENSURING = {"flask.Flask.ensure_sync", "flask.Flask.ensure_async"}
 
 
 def rewrite_applications(plan: Plan) -> None:
     """Make out the edits for what differs in more than an `await`."""
     for site in plan.sites("call"):
         _call(plan, site)
+    rewrite_ensured(plan)
     _connect(plan)
     for module in plan.program.modules.values():
         module.tree.visit(_Guard(plan, module))
@@ -66,31 +67,10 @@ def _call(plan: Plan, site: Site) -> None:
     if not isinstance(node, cst.Call):
         return
     edits = plan.edits(site.where.module)
-    if site.paths & _ENSURING and isinstance(node.func, cst.Attribute):
-        was_sync = node.func.attr.value == "ensure_sync"
-        if was_sync:
-            edits.rename(node.func.attr, "ensure_async")
-        if _is_handed_on(plan, node) or (was_sync and not _is_called_here(plan)):
-            plan.hand(
-                site.where, node, "ensure_async returns a coroutine function: await its calls"
-            )
     if "flask.Response.make_conditional" in site.paths and _is_of_a_response(plan, node.func):
         edits.change(node, _as_function(edits.need(RUNNING, "make_conditional")))
     if "flask.Flask.run" in site.paths:
         _tell_of_running(plan, site, node)
-
-
-def _is_called_here(plan: Plan) -> bool:
-    """Whether what `ensure_sync` makes is seen to be called."""
-    return any("flask.async_function" in each.paths for each in plan.sites("call"))
-
-
-def _is_handed_on(plan: Plan, made: cst.Call) -> bool:
-    """Whether what a call makes is given to what is not of the project."""
-    calls = (each.node for each in plan.sites("call") if not each.functions)
-    return any(
-        isinstance(each, cst.Call) and any(arg.value is made for arg in each.args) for each in calls
-    )
 
 
 def _tell_of_running(plan: Plan, site: Site, node: cst.Call) -> None:

@@ -8,7 +8,7 @@ from service.porting.drivers import number_of
 from service.porting.idiom import connect_sites, kept_of, numbers_in
 from service.porting.nodes import outline
 from service.porting.plan import Plan
-from service.porting.program import Function
+from service.porting.program import Function, Module
 from service.porting.report import Kind
 from service.porting.sites import Site
 
@@ -25,17 +25,18 @@ def tell_of_connections_left(plan: Plan) -> None:
         if site.where in plan.reached
         for path in site.paths
     }
-    told: set[str] = set()
+    told: set[tuple[Module, str]] = set()
     for number, site in connect_sites(plan.idiom):
         if site.where.module.is_test or kept_of(plan.idiom, number) is not None:
             continue
         reason = (
             f"connection {_named(plan, number, site)} stays as it is: {_why(plan, number, site)}"
         )
+        module = site.where.module
         of_app = number in used or site.where in plan.reached
-        if of_app and reason not in told:
-            told.add(reason)
-            plan.report.tell(site.where.module, site.node, Kind.THREAD, reason)
+        if of_app and (module, reason) not in told:
+            told.add((module, reason))
+            plan.report.tell(module, site.node, Kind.THREAD, reason)
 
 
 def _named(plan: Plan, number: int, site: Site) -> str:

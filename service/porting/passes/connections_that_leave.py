@@ -87,7 +87,7 @@ def _is_read_after(name: str, block: Block) -> bool:
     bound = {id(part) for each in after for part in _not_read(each)}
     passed_over = {id(each.attr) for each in after if isinstance(each, cst.Attribute)}
     passed_over |= {id(part) for each in after for part in _asked_nothing(each)}
-    passed_over |= {id(part) for each in after for part in _of_another(each, name)}
+    passed_over |= {id(part) for each in after for part in _of_its_own(each, name)}
     expected = {id(part) for each in after if m.matches(each, _EXPECTING) for part in below(each)}
     first = next((each for each in named if id(each) not in passed_over), None)
     return first is not None and id(first) not in bound | expected
@@ -114,7 +114,7 @@ def _asked_for_truth(test: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
         yield test
 
 
-def _of_another(node: cst.CSTNode, name: str) -> Iterator[cst.CSTNode]:
+def _of_its_own(node: cst.CSTNode, name: str) -> Iterator[cst.CSTNode]:
     """What is below a function or a comprehension that has a name of its own spelled like this."""
     if isinstance(node, cst.FunctionDef | cst.Lambda):
         params = node.params

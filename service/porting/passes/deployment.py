@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from service.porting.collected import SETTINGS
 from service.porting.plan import Plan
 from service.porting.registration import FIXTURE, TEST
 from service.porting.report import Kind
@@ -100,14 +101,9 @@ def _pytest(plan: Plan) -> File:
         f"asyncio_default_fixture_loop_scope = {{}}{scope}{{}}",
         f"asyncio_default_test_loop_scope = {{}}{scope}{{}}",
     ]
-    for name, section, quote in (
-        ("pytest.ini", "[pytest]", ""),
-        (".pytest.ini", "[pytest]", ""),
-        ("pyproject.toml", "[tool.pytest.ini_options]", '"'),
-        ("tox.ini", "[pytest]", ""),
-        ("setup.cfg", "[tool:pytest]", ""),
-    ):
-        path = root / name
+    for name, table in SETTINGS:
+        path, section = root / name, f"[{table}]"
+        quote = '"' if path.suffix == ".toml" else ""
         before = path.read_text() if path.is_file() else ""
         if section in before:
             missing = [line for line in settings if line.split(" ")[0] not in before]

@@ -51,7 +51,7 @@ def makes_plain_mocks(module: Module, by: cst.BaseExpression) -> bool:
 def _class_of(module: Module, by: cst.BaseExpression) -> cst.BaseExpression:
     """The class of mocks that is called, perhaps by `partial`."""
     if isinstance(by, cst.Call) and "functools.partial" in meant(module, dotted(by.func)):
-        return by.args[0].value
+        return by.args[0].value if by.args else by
     return by
 
 

@@ -33,7 +33,7 @@ _OF_APPS = {
 """Methods of an app that each request comes to."""
 _RUN = f"{APP}.run"
 _OF_TEMPLATES = "jinja_env"
-"""What it holds, those requests come to that render it."""
+"""What is put there, only those requests come to that render a template."""
 
 
 def needs_a_hand_everywhere(plan: Plan, functions: set[Function]) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import libcst as cst
+import libcst.matchers as m
 
 from service.porting.nodes import outline, with_keyword
 from service.porting.plan import Plan
@@ -10,6 +13,9 @@ from service.porting.program import Function, Scope
 from service.porting.walking import below
 
 _AMONG_OTHERS = "where this is sqlite3.connect, another thread may need check_same_thread=False"
+_NAME, _PLACE = "check_same_thread", 4
+"""Which argument of sqlite3.connect says it."""
+_NAMED, _DEFAULT = m.Arg(keyword=m.Name(_NAME)), m.Name("True")
 _MADE = {"cursor", "execute", "executemany", "executescript"}
 _LATER = {"__enter__", "blobopen", "iterdump"}
 _TAKING = {"backup", "dict", "list", "next", "set", "sorted", "tuple"}
@@ -27,18 +33,28 @@ def share_between_threads(plan: Plan) -> None:
         node = site.node
         if "sqlite3.connect" not in site.paths or not isinstance(node, cst.Call):
             continue
-        said = any(arg.keyword and arg.keyword.value == "check_same_thread" for arg in node.args)
-        if said or _stays(site.where, node):
+        said = _said(node)
+        if (said and not m.matches(said.value, _DEFAULT)) or _stays(site.where, node):
             continue
-        unknown = any(arg.star == "**" for arg in node.args)
+        unknown = any(arg.star for arg in node.args)
         if unknown or site.functions or site.paths != {"sqlite3.connect"}:
             plan.note(site.where, node, _AMONG_OTHERS)
         else:
             plan.edits(site.where.module).change(node, _shared)
 
 
+def _said(call: cst.Call) -> cst.Arg | None:
+    """What says, in a call, which threads may use what it opens."""
+    before = list(takewhile(lambda arg: not (arg.star or arg.keyword), call.args))
+    named = [arg for arg in call.args if m.matches(arg, _NAMED)]
+    return next(iter(before[_PLACE:] + named), None)
+
+
 def _shared(call: cst.Call) -> cst.Call:
-    return with_keyword(call, "check_same_thread", cst.Name("False"))
+    said = _said(call)
+    if said is None:
+        return with_keyword(call, _NAME, cst.Name("False"))
+    return cst.ensure_type(call.with_deep_changes(said, value=cst.Name("False")), cst.Call)
 
 
 def _stays(where: Scope, node: cst.CSTNode) -> bool:

@@ -16,7 +16,7 @@ _ALL_PUBLIC = "FlaskView"
 """The class whose methods are routes by whichever name, as Flask-Classful's."""
 _BY_VERB = ("MethodView", "Resource")
 _AROUND = ("_", "after_", "before_")
-"""How the names of its methods begin that are none."""
+"""How the names of those of its methods begin that are no routes."""
 _EXPOSED = "expose"
 
 
