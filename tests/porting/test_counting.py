@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.porting.porting import port
+from service.porting.report import Routes
 
 from .test_cases import project
 
@@ -450,3 +451,29 @@ def text():
     return "text"
 """
     assert by_hand(tmp_path, {"app.py": source}) == 1
+
+
+def test_what_a_decorator_puts_around_a_view_is_no_other_route(tmp_path: Path) -> None:
+    app = """from functools import wraps
+
+from flask import Flask
+
+app = Flask(__name__)
+
+
+def logged(view):
+    ensured = app.ensure_sync(view)
+
+    @wraps(view)
+    def wrapper(*args, **kwargs):
+        return ensured(*args, **kwargs)
+
+    return wrapper
+
+
+@app.get("/")
+@logged
+def index():
+    return "index"
+"""
+    assert port(project(tmp_path, {"app.py": app})).report.routes == Routes(ported=1)

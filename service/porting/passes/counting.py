@@ -130,10 +130,20 @@ def _wraps_views(plan: Plan, function: Function) -> bool:
     for site in plan.colours.sites(function):
         if function.owner is not None and "flask.async_function" in site.paths:
             return False  # an object in the place of a view that nobody knows
-        of_a_result = m.matches(site.node, _OF_A_RESULT)
+        of_a_result = m.matches(site.node, _OF_A_RESULT) or _calls_from_around(function, site.node)
         if is_inner and of_a_result and "flask.async_function" in site.paths:
             return True
         is_given = site.through_parameter or of_a_result
         if is_given and any(VIEW in called.roles for called in site.functions):
             return True
     return False
+
+
+def _calls_from_around(function: Function, node: cst.CSTNode) -> bool:
+    """Whether what a call calls is a name of the function around."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Name):
+        return False
+    around, name = function.parent, node.func.value
+    return (
+        isinstance(around, Function) and name in around.bindings.keys() - function.bindings.keys()
+    )
