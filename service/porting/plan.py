@@ -60,6 +60,8 @@ class Plan:
     """What these need from other modules, to be imported where they are written."""
     by_hand: dict[Module, set[cst.CSTNode]] = field(default_factory=lambda: defaultdict(set))
     """Where a hand is needed."""
+    called_by_templates: set[Function] = field(default_factory=set)
+    """Those of them that work for every other caller."""
     _edits: dict[Module, Edits] = field(default_factory=dict)
 
     def edits(self, module: Module) -> Edits:

@@ -477,3 +477,32 @@ def index():
     return "index"
 """
     assert port(project(tmp_path, {"app.py": app})).report.routes == Routes(ported=1)
+
+
+def test_what_templates_cannot_call_others_can(tmp_path: Path) -> None:
+    app = """import time
+
+from flask import Flask, render_template_string
+
+app = Flask(__name__)
+
+
+def slow():
+    time.sleep(1)
+    return "slow"
+
+
+@app.get("/a")
+def a():
+    return slow()
+
+
+@app.get("/b")
+def b():
+    return render_template_string("{{ f() }}", f=slow)
+"""
+    found = port(project(tmp_path, {"app.py": app})).report
+    assert [str(line) for line in found.lines() if line.kind == "hand"] == [
+        "app.py:8: hand: templates call slow on the event loop"
+    ]
+    assert found.routes == Routes(left_sync=1, by_hand=1)

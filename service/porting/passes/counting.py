@@ -55,8 +55,9 @@ def _needing_a_hand(plan: Plan) -> set[Function]:
     asked = [module for module, nodes in plan.by_hand.items() if nodes]
     broken = {module for module in asked if not module.is_test and _is_broken(plan, module)}
     found = {each for each in plan.functions() if each.module in broken}
+    elsewhere = {each.node for each in plan.called_by_templates}
     for module in asked:
-        finder = _Around(plan, plan.by_hand[module])
+        finder = _Around(plan, plan.by_hand[module] - elsewhere)
         module.tree.visit(finder)
         found |= finder.found
     for site in plan.program.sites.values():
@@ -65,7 +66,8 @@ def _needing_a_hand(plan: Plan) -> set[Function]:
     for of in {each.owner for each in found if each.owner and each.name == "default"}:
         found |= dumping_with(plan, of)
     rendered = Rendered(plan)
-    found |= {each for site in rendered.by_hand() for each in _outwards(site.where)}
+    rendering = {*rendered.by_hand(), *rendered.calling(plan.called_by_templates)}
+    found |= {each for site in rendering for each in _outwards(site.where)}
     _add_callers(plan, rendered, found)
     if any(map(is_of_encoder, found)):
         found |= making_json(plan)

@@ -79,6 +79,7 @@ def _leave_the_loop(plan: Plan, function: Function) -> None:
         return
     edits = plan.edits(function.module)
     if plan.colours.is_called(function):
+        plan.called_by_templates.add(function)
         plan.hand(function, function.node, f"templates call {function.label} on the event loop")
         return
     run_sync = edits.need("quart.utils", "run_sync")

@@ -44,6 +44,10 @@ class Rendered:
             if node in self.plan.by_hand[shown.where.module] and (names := _keys(node)):
                 yield from (site for site in self.words if names & self.words[site])
 
+    def calling(self, functions: set[Function]) -> Iterator[Site]:
+        """Those whose templates may call one of these."""
+        return (site for site, called in self.called.items() if not called.isdisjoint(functions))
+
     def _call_the_rest(self) -> None:
         """Add what templates know without being given it where they are rendered."""
         everywhere = self.plan.program.templates.words
