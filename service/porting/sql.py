@@ -7,6 +7,8 @@ import re
 import libcst as cst
 import libcst.matchers as m
 
+from .sql_words import READING_ALONE
+
 _PLACEHOLDER = re.compile(r"%s|%%|%\((\w+)\)s|%b|%t")
 _QUESTION = re.compile(r"'(?:[^']|'')*'|\?")
 _PERCENT = re.compile(r"%s|%\(")
@@ -49,20 +51,7 @@ _CHANGING = re.compile(
 """What lasts as long as its transaction."""
 _READING = re.compile(r"\s*(?:SELECT|VALUES|SHOW|TABLE|EXPLAIN)\b", re.IGNORECASE)
 
-_CALLING = re.compile(r"\s*SELECT\s+(?:\*\s+FROM\s+)?(\w+)\s*\((?!.*\bFROM\b)", re.I | re.S)
-_OF_POSTGRESQL = {
-    "abs", "age", "any", "array", "avg", "bool", "case", "cast", "ceil", "clock_timestamp",
-    "coalesce", "concat", "count", "current_database", "current_schema", "current_setting",
-    "date_part", "date_trunc", "exists", "extract", "floor", "format", "format_type",
-    "gen_random_uuid", "generate_series", "greatest", "has_table_privilege", "json_agg",
-    "json_build_array", "json_build_object", "jsonb_agg", "jsonb_build_array",
-    "jsonb_build_object", "least", "left", "length", "lower", "make_date", "max", "md5", "min",
-    "now", "nullif", "position", "random", "regexp_replace", "replace", "right", "round", "row",
-    "row_to_json", "sqrt", "string_agg", "substring", "sum", "to_char", "to_date", "to_json",
-    "to_jsonb", "to_regclass", "to_timestamp", "trim", "txid_current", "unnest", "upper",
-    "version",
-}  # fmt: skip
-"""Functions that write nothing; one of the project's own may."""
+_CALLED = re.compile(r"(?<![\w.])(?:\w+\s*\.\s*)?(\w+)\s*\(")
 _COUNTING = re.compile(r"\s*(?:INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 
 
@@ -183,10 +172,9 @@ class Statement:
 
 
 def _calls_its_own(text: str) -> bool:
-    """Whether all it does is to call a function of the project's own."""
-    called = _CALLING.match(text)
-    name = called[1].lower() if called else "pg_"
-    return not name.startswith("pg_") and name not in _OF_POSTGRESQL
+    """Whether it calls a function that may be the project's own, and write something."""
+    called = (name.lower() for name in _CALLED.findall(_QUOTED.sub("", text)))
+    return any(not name.startswith("pg_") and name not in READING_ALONE for name in called)
 
 
 def _to_be_called_once(given: cst.BaseExpression | None) -> set[str]:
