@@ -75,6 +75,8 @@ class PsycopgArguments(asyncpg.Connection):
     values: Values = "psycopg"
 
     async def _execute(self, query: str, args: Sequence[Any], *rest: Any, **options: Any) -> Any:
+        if not args:
+            return await super()._execute(query, args, *rest, **options)  # type: ignore[misc]
         given = [each.name if _is_named(each) else each for each in args]
         query = with_types(query, tuple(map(self._type, given)))
         read: set[int] = set()

@@ -12,10 +12,6 @@ from .sql_words import READING_ALONE
 _PLACEHOLDER = re.compile(r"%s|%%|%\((\w+)\)s|%b|%t")
 _QUESTION = re.compile(r"'(?:[^']|'')*'|\?")
 _PERCENT = re.compile(r"%s|%\(")
-_CAST = re.compile(
-    r"(?:::|(?P<within>\s+AS\s+))(?!text|varchar|character|char|citext|name)", re.IGNORECASE
-)
-_OPEN_CAST = re.compile(r"\bCAST\s*\(\s*$", re.IGNORECASE)
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _IN_TUPLE = re.compile(r"\bIN\s+%(?:s|\(\w+\)s)", re.IGNORECASE)
 _OF_NO_TYPE = re.compile(
@@ -44,11 +40,10 @@ _TAKING = re.compile(
 _SEVERAL = re.compile(r";\s*\S")
 _LOCKING = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+|KEY\s+)?(?:UPDATE|SHARE)\b", re.IGNORECASE)
 _CHANGING = re.compile(
-    r"\b(?:lo_\w+|pg_notify|pg_(?:try_)?advisory_xact_lock(?:_shared)?|set_config)\s*\("
-    r"|\bSET\s+(?:LOCAL|TRANSACTION)\b|\bON\s+COMMIT\b|\bDECLARE\b",
+    r"\b(?:lo_\w+|pg_notify|pg_(?:try_)?advisory_xact_lock(?:_shared)?|set_config)\s*\(",
     re.IGNORECASE,
 )
-"""What lasts as long as its transaction."""
+"""Functions whose effect is a transaction's."""
 _READING = re.compile(r"\s*(?:SELECT|VALUES|SHOW|TABLE|EXPLAIN)\b", re.IGNORECASE)
 
 _CALLED = re.compile(r"(?<![\w.])(?:\w+\s*\.\s*)?(\w+)\s*\(")

@@ -272,8 +272,8 @@ _STATEMENTS: list[tuple[str, tuple[Any, ...]]] = [
     ("SELECT n FROM q JOIN (VALUES (%s), (%s)) v (k) ON v.k = q.n", (1, 2)),
     ("SELECT date_trunc('day', %s)", (_NOON,)),
     ("SELECT word FROM q WHERE word = %s AND n = %s", ("it's $1", "1")),
-    ("SELECT word, '$1', $$ $1 $$, \"a$1\" FROM q WHERE n = %s -- $1", (1,)),
-    ("SELECT /* $1 */ E'\\'$1' FROM q WHERE word <> %s", ("x",)),
+    ("SELECT word, '$1', $$ $1 $$, \"a $1\" FROM q WHERE n = %s -- $1", (1,)),
+    ("SELECT /* $1 */ E'\\'$1' FROM q WHERE n = %s", (1,)),
 ]
 
 
@@ -283,7 +283,7 @@ async def test_a_statement_means_what_it_means_to_the_driver(
 ) -> None:
     setting_up = (
         "CREATE TEMP TABLE q (n int, price numeric, day date, at timestamptz, word text, "
-        'data jsonb, "a$1" int); INSERT INTO q VALUES '
+        'data jsonb, "a $1" int); INSERT INTO q VALUES '
         "(1, 1.50, '2020-07-01', '2020-07-01 12:00+00', 'it''s $1', '[1, \"a\"]', 1), "
         "(2, 10000, '2020-07-02', '2020-07-02 12:00+00', 'b', '[2]', 2)"
     )
