@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -79,6 +80,14 @@ class PsycopgArguments(asyncpg.Connection):
             return await super()._execute(query, args, *rest, **options)  # type: ignore[misc]
         given = [each.name if _is_named(each) else each for each in args]
         query = with_types(query, tuple(map(self._type, given)))
+        try:
+            return await self._execute_read(query, [*given], *rest, **options)
+        except (asyncpg.DataError, asyncpg.SyntaxOrAccessError):
+            if not await self._forgets(query):
+                raise
+            return await self._execute_read(query, given, *rest, **options)
+
+    async def _execute_read(self, query: str, given: list[Any], *rest: Any, **options: Any) -> Any:
         read: set[int] = set()
         while True:
             try:
@@ -90,6 +99,23 @@ class PsycopgArguments(asyncpg.Connection):
                     raise
                 read.add(place)
                 given[place] = await self._read(query, place, given[place], error)
+
+    async def _forgets(self, query: str) -> bool:
+        """Whether the statement was known from when its arguments had other types."""
+        if self.is_in_transaction():
+            return False
+        with suppress(asyncpg.PostgresError):
+            known, now = [await self._types_of(query, use_cache=each) for each in (True, False)]
+            if known != now:
+                self._drop_local_statement_cache()  # type: ignore[attr-defined]
+                return True
+        return False
+
+    async def _types_of(self, query: str, **options: Any) -> Sequence[Any]:
+        """The types that the server gave to the placeholders."""
+        timeout = self._protocol._get_timeout(None)  # type: ignore[attr-defined]
+        statement = await self._get_statement(query, timeout, **options)  # type: ignore[attr-defined]
+        return statement._get_parameters()  # type: ignore[no-any-return]
 
     def _type(self, value: Any) -> str:
         """The type of an argument; empty if the server is to find it out."""
@@ -125,9 +151,7 @@ class PsycopgArguments(asyncpg.Connection):
 
     async def _read(self, query: str, place: int, value: Any, refused: asyncpg.DataError) -> Any:
         """Text, as PostgreSQL reads it for the type that the argument has."""
-        timeout = self._protocol._get_timeout(None)  # type: ignore[attr-defined]
-        statement = await self._get_statement(query, timeout)  # type: ignore[attr-defined]
-        kind = statement._get_parameters()[place]
+        kind = (await self._types_of(query))[place]
         name, _, array = kind.name.partition("[")
         if name in _INTEGERS and isinstance(value, str) and _WHOLE.fullmatch(value):
             return int(value)

@@ -358,6 +358,23 @@ async def test_a_transaction_goes_on_after_text_that_was_read(app: Quart) -> Non
         assert await a.fetchval("SELECT array_agg(number) FROM numbers") == [1, 2]
 
 
+async def test_a_column_may_be_of_another_type_since(app: Quart) -> None:
+    async with app.app_context():
+        a = await get_db("a")
+        await a.execute("CREATE TEMP TABLE things (of text, at date)")
+        insert = "INSERT INTO things VALUES ($1, $2)"
+        await a.execute(insert, "5", "1999-01-08")
+        await a.execute("ALTER TABLE things ALTER at TYPE text, ALTER of TYPE int USING of::int")
+        await a.execute(insert, "6", "yesterday")
+        assert await a.fetch("SELECT * FROM things") == [(5, "1999-01-08"), (6, "yesterday")]
+        query = "SELECT at FROM things WHERE of = $1"
+        assert await a.fetch(query, "6") == [("yesterday",)]
+        await a.execute("ALTER TABLE things ALTER of TYPE text")
+        assert await a.fetch(query, "6") == [("yesterday",)]
+        async with a.transaction():
+            assert await a.fetch(query, "6") == [("yesterday",)]
+
+
 async def test_numbers_of_several_types_are_not_cut_off(app: Quart) -> None:
     async with app.app_context():
         a = await get_db("a")
