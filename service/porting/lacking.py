@@ -68,10 +68,15 @@ OTHERWISE = {
         for name, reason in _OF_TEMPLATES.items()
     },
     f"{APPS_TEMPLATES}.Environment.compile_expression": _COMPILED,
-    "flask.Request.stream": "read request.body instead, with `async for`",
     "flask.Response.response": "Quart's is a body to be iterated over with `async for`",
 }
 """Members that Quart has, and that nothing written for Flask can use."""
+
+
+IN_ANOTHER_WAY = {
+    "flask.Request.stream": "the body is in memory before it is read; see MAX_CONTENT_LENGTH",
+}
+"""Members that the ported app has, and what is to be known of them."""
 
 
 def derived() -> set[str]:

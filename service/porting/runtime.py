@@ -9,6 +9,7 @@ from contextlib import aclosing
 from contextvars import copy_context
 from functools import cached_property, wraps
 from inspect import isawaitable, iscoroutinefunction
+from io import BytesIO
 from typing import Any, ParamSpec, TypeVar
 
 from click import Context, get_current_context
@@ -38,6 +39,19 @@ class PortedRequest(Request):
 
     form_data_parser_class = PortedFormParser
     _data: bytes | None = None
+    _stream: BytesIO | None = None
+
+    @property
+    async def stream(self) -> BytesIO:  # type: ignore[override]
+        """The body, or what is left of it, to be read once; all of it is in memory by then.
+
+        Raises:
+            RequestEntityTooLarge: it is longer than `max_content_length`.
+        """
+        if self._stream is None:
+            left = await self.get_data(cache=False) if self._data is None else b""
+            self._stream = self._stream or BytesIO(left)
+        return self._stream
 
     @cached_property
     def environ(self) -> dict[str, Any]:
@@ -56,7 +70,10 @@ class PortedRequest(Request):
         if data is None:
             if parse_form_data:
                 await self._load_form_data()
-            data = b"" if self._was_a_form() else await self._read(cache)
+            if self._stream is not None:
+                data = self._stream.read()
+            else:
+                data = b"" if self._was_a_form() else await self._read(cache)
             if cache:
                 self._data = data
         return data.decode(errors="replace") if as_text else data

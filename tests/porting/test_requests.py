@@ -40,6 +40,12 @@ PARTS: list[Sequence[tuple[str, dict[str, Any]]]] = [
     [("max_content_length", {}), ("files", {})],
     [("max_content_length", {}), ("get_data", {})],
     [("form", {}), ("max_content_length", {}), ("form", {})],
+    [("stream", {}), ("stream", {}), ("get_data", {}), ("stream", {}), ("form", {})],
+    [("stream", {}), ("json", {}), ("form", {})],
+    [("get_data", {}), ("stream", {}), ("form", {})],
+    [("get_data", {"cache": False}), ("stream", {})],
+    [("form", {}), ("stream", {})],
+    [("max_content_length", {}), ("stream", {})],
 ]
 
 
@@ -52,6 +58,8 @@ def part(request: Any, name: str, options: dict[str, Any]) -> Any:
 
 
 def seen(value: Any) -> Any:
+    if hasattr(value, "read"):
+        return value.read(5)
     return list(value) if hasattr(value, "getlist") else value
 
 

@@ -8,7 +8,7 @@ import libcst as cst
 
 from service.porting.flask_attributes import taken
 from service.porting.flask_types import REQUEST, canonical
-from service.porting.lacking import DEALT_WITH, LACKED, OTHERWISE
+from service.porting.lacking import DEALT_WITH, IN_ANOTHER_WAY, LACKED, OTHERWISE
 from service.porting.plan import Plan
 from service.porting.values import External, Instance, Object, Super, Type, Value, routines
 
@@ -27,6 +27,8 @@ def tell_of_members(plan: Plan) -> None:
             given = path == _GIVEN_IN_TESTS and module.is_test
             if path in reasons and not given:
                 plan.hand(module, node, f"{node.attr.value}: {reasons[path]}")
+            elif path in IN_ANOTHER_WAY:
+                plan.note(module, node, f"{node.attr.value}: {IN_ANOTHER_WAY[path]}")
     for of in plan.program.classes.values():
         for name, values in of.bindings.items():
             paths = {canonical(f"{base}.{name}") for base in of.external_bases()}

@@ -10,7 +10,9 @@ from service.porting.values import NOTHING, Object, Type
 from .environs import keeps_environ
 
 _CLASS = "request_class"
-_BODIES = {f"{REQUEST}.{name}" for name in ("data", "files", "form", "get_data", "values")}
+_BODIES = {
+    f"{REQUEST}.{name}" for name in ("data", "files", "form", "get_data", "stream", "values")
+}
 _JSON = {f"{REQUEST}.{name}" for name in ("get_json", "json")}
 
 
