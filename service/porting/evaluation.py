@@ -38,6 +38,8 @@ from .values import (
 )
 
 _CONNECTIONS = frozenset(drivers.CONNECTING.values())
+_TOLD_OF = {BYTEARRAY, types.VIEW}
+"""What passes ask of arguments whether they are."""
 
 
 class Expressions(Settings):

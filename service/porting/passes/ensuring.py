@@ -9,10 +9,12 @@ from functools import cached_property
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.flask_types import VIEW
 from service.porting.nodes import dotted, outline
 from service.porting.plan import Plan
 from service.porting.program import Function, Module, Scope
 from service.porting.registration import role_of
+from service.porting.values import NOTHING, Values, one
 from service.porting.walking import below
 
 _ENSURING = {"flask.Flask.ensure_sync", "flask.Flask.ensure_async"}
@@ -47,10 +49,13 @@ class _Uses:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._followed: set[tuple[cst.CSTNode, str]] = set()
+        self._values: Values = NOTHING
+        """What a name that it is kept by may stand for."""
 
-    def are_calls(self, made: cst.CSTNode, where: Scope) -> bool:
+    def are_calls(self, made: cst.Call, where: Scope) -> bool:
         """Whether something calls it, and nothing hands it to what is not of the project."""
         self._followed.clear()
+        self._values = one(VIEW).union(*(self._value(arg.value) for arg in made.args))
         found = set(self._of(made, where))
         return found == {True}
 
@@ -101,8 +106,18 @@ class _Uses:
         if isinstance(target, cst.Attribute) or isinstance(where, Module):
             last = outline(target).rpartition(".")[2]
             yield from self._called_by(None, last)
+            yield from self._handed_on(last)
         elif not isinstance(target, cst.Name):
             yield from self._called_by(where.module)
+
+    def _handed_on(self, name: str) -> Iterator[bool]:
+        """The same for what an attribute, or a name of a module, is given to."""
+        for node, around in self._around.items():
+            if isinstance(around, cst.Arg) and around.value is node:
+                call = self._around[around]
+                is_made = self._values & self._value(node) and not self._awaits(call)
+                if is_made and outline(node).rpartition(".")[2] == name:
+                    yield from self._given(call)
 
     def _called_by(self, where: Scope | None, name: str = "") -> Iterator[bool]:
         """The calls of such a thing, made elsewhere, in a scope, or by a name."""
@@ -126,6 +141,9 @@ class _Uses:
         site = self._plan.program.sites.get((call, "call"))
         is_plain = m.matches(call, m.Call(func=m.Name(), args=[m.Arg(star="")]))
         return is_plain and site is not None and bool(site.paths & _ENSURING)
+
+    def _value(self, node: cst.CSTNode) -> Values:
+        return self._plan.program.values.get(node, NOTHING)
 
     def _is_read(self, node: cst.CSTNode) -> bool:
         around = self._around[node]
