@@ -25,6 +25,7 @@ from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
 from .passes.doubles import rename_targets, rewrite_doubles
+from .passes.entering import enter_blocks
 from .passes.entries import unwritten
 from .passes.entries_lacking import tell_of_entries
 from .passes.environment_of_tests import tell_of_environments
@@ -101,6 +102,7 @@ STEPS = (
     tell_of_streams_without_an_end,
     detach_blocks,
     await_calls,
+    enter_blocks,
     rewrite_running_loops,
     rewrite_answers,
     rewrite_iterators,

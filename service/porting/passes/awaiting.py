@@ -15,7 +15,6 @@ from service.porting.flask_types import RENDERED
 from service.porting.libraries import may_wait
 from service.porting.nodes import (
     awaited,
-    body_of,
     called,
     dotted,
     handed_to,
@@ -38,8 +37,6 @@ from service.porting.registration import HOOK, VIEW
 from service.porting.sites import Site
 from service.porting.values import NOTHING, Object
 
-_CLIENT = "flask.testing.FlaskClient"
-"""What a plain `with` may enter, too: the ported one can be."""
 _MEANWHILE = "what it goes through waits over the bridge, which the event loop cannot"
 
 
@@ -54,7 +51,6 @@ def await_calls(plan: Plan) -> None:
             _loop(plan, site)
         elif plan.colours.is_async(plan.colours.owner(site)) and _waits_meanwhile(plan, site):
             plan.hand(site.where, site.node, _MEANWHILE)
-    _with_blocks(plan)
     for node, function in plan.program.consumed.items():
         if plan.colours.is_async(function):
             there = plan.program.sites.get((node, "for"))
@@ -288,56 +284,3 @@ def _gathered(node: cst.BaseExpression) -> cst.BaseExpression:
     """A list of what an asynchronous generator gives."""
     item = cst.Name("item")
     return cst.ListComp(item, cst.CompFor(target=item, iter=node, asynchronous=cst.Asynchronous()))
-
-
-def _with_blocks(plan: Plan) -> None:
-    colours = plan.colours
-    wanted = {id(site.node): site for site in plan.sites("with") if colours.needs(site)}
-    detached = _detached(plan)
-    for node, site in _statements(plan):
-        if node.asynchronous is not None or id(node) in detached:
-            continue
-        needing = [id(item) in wanted for item in node.items]
-        if not any(needing):
-            continue
-        if not colours.is_async(colours.owner(site)):
-            there = (wanted[id(item)] for item in node.items if id(item) in wanted)
-            entered = {path for each in there for path in each.paths}
-            if node not in plan.program.blocks and entered != {_CLIENT}:
-                plan.hand(site.where, node, "`async with` is needed, in a function that cannot")
-            continue
-        edits = plan.edits(site.where.module)
-        edits.change(node, _asynchronous if all(needing) else _split(needing))
-
-
-def _detached(plan: Plan) -> set[int]:
-    return {
-        id(block.node) for block in plan.program.blocks.values() if plan.colours.is_detached(block)
-    }
-
-
-def _statements(plan: Plan) -> list[tuple[cst.With, Site]]:
-    found: dict[cst.With, Site] = {}
-    by_item = {site.node: site for site in plan.sites("with")}
-    for node in plan.program.withs:
-        for item in node.items:
-            if item in by_item:
-                found.setdefault(node, by_item[item])
-    return list(found.items())
-
-
-def _split(needing: list[bool]) -> Callable[[cst.With], cst.With]:
-    """One `with` for each item, some of them `async with`."""
-
-    def edit(node: cst.With) -> cst.With:
-        body = node.body
-        for item, asynchronous in reversed(list(zip(node.items, needing, strict=True))):
-            one = cst.With(
-                [item.with_changes(comma=cst.MaybeSentinel.DEFAULT)],
-                body if isinstance(body, cst.IndentedBlock) else cst.IndentedBlock(body_of(body)),
-                asynchronous=cst.Asynchronous() if asynchronous else None,
-            )
-            body = cst.IndentedBlock([one])
-        return one.with_changes(leading_lines=node.leading_lines)
-
-    return edit

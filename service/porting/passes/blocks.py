@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import symtable
 from collections.abc import Callable, Sequence
+from itertools import chain, count
 from typing import Any
 
 import libcst as cst
@@ -17,6 +18,8 @@ from service.porting.program import Block, Function, Module
 from service.porting.registration import COMMAND
 from service.porting.sites import Site
 from service.porting.unseen import SERVES
+
+from .entering import entered
 
 _RUN = "flask.Flask.run"
 
@@ -43,7 +46,8 @@ def detach_blocks(plan: Plan) -> None:
             edits.change(block.node, _body_alone)
             continue
         run = edits.need(RUNNING, RUN_APART)
-        edits.change(block.node, _detached(run, detached, number, last if serving else None))
+        enter = entered(plan, block.node)
+        edits.change(block.node, _detached(run, enter, detached, number, last if serving else None))
     for site in plan.sites("call"):
         if _RUN in site.paths and site.node not in served and _is_on_a_loop(plan, site):
             plan.hand(site.where, site.node, f"{SERVES}: call it where there is no other")
@@ -160,34 +164,40 @@ def _names(node: cst.CSTNode) -> set[str]:
     return {name.value for name in m.findall(node, m.Name()) if isinstance(name, cst.Name)}
 
 
+def _free_name(module: Module) -> str:
+    taken = _names(module.tree)
+    names = chain(["in_context"], (f"in_context_{number}" for number in count(2)))
+    return next(name for name in names if name not in taken)
+
+
 def _detached(
-    run: str, blocks: Sequence[Block], number: int, after: cst.BaseStatement | None
+    run: str,
+    enter: Callable[[cst.With], cst.With],
+    blocks: Sequence[Block],
+    number: int,
+    after: cst.BaseStatement | None,
 ) -> Callable[[cst.With], object]:
     """A function of its own, called where it stood; and what of it comes after that."""
-    block = blocks[number]
-    function = block.function
-    siblings = beside(function.tree if isinstance(function, Module) else function.node, block.node)
+    there, function = blocks[number].node, blocks[number].function
+    siblings = beside(function.tree if isinstance(function, Module) else function.node, there)
     at_top = isinstance(function, Module) and siblings is function.tree.body
     lines, unbound = _declared(blocks, number, after)
-    call = f"return {run}(in_context())" if _returns(block.node) else f"{run}(in_context())"
+    name = _free_name(function.module)
+    call = f"return {run}({name}())" if _returns(there) else f"{run}({name}())"
 
     def edit(node: cst.With) -> object:
         before = [statement(f"{' = '.join(unbound)} = None")] if unbound else []
         body = body_of(node.body)
         if after is not None:
             *body, last = body
-        entered = node.with_changes(
-            asynchronous=cst.Asynchronous(),
-            body=with_statements(node.body, body),
-            leading_lines=[],
-        )
+        block = node.with_changes(body=with_statements(node.body, body), leading_lines=[])
         end = [last, *at_end_of(node.body)] if after is not None else []
         if end:
-            entered = entered.with_deep_changes(entered.body, footer=[])
+            block = block.with_deep_changes(block.body, footer=[])
         blank = [cst.EmptyLine(indent=False)] * (2 if at_top else 1)
-        above = [] if siblings[0] is block.node and not before else blank
-        define = statement("async def in_context():\n    pass\n").with_changes(
-            body=cst.IndentedBlock([*(statement(line) for line in lines), entered]),
+        above = [] if siblings[0] is there and not before else blank
+        define = statement(f"async def {name}():\n    pass\n").with_changes(
+            body=cst.IndentedBlock([*(statement(line) for line in lines), enter(block)]),
             leading_lines=[*above, *(line for line in node.leading_lines if line.comment)],
         )
         finish = statement(call).with_changes(leading_lines=blank)
