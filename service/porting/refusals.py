@@ -275,6 +275,8 @@ def _refusal(idiom: Idiom, kept: Kept, site: Site, path: str) -> str:
         return "" if known else f"{drivers.plain(path)} is not called here"
     if site.role == "call" and drivers.awaits(path) is None:
         return f"{drivers.plain(path)} has no asynchronous form here"
+    if site.role == "with" and drivers.iterated(path):
+        return "its cursors are entered with `with`"
     if site.role == "for" and not isinstance(site.node, cst.For | cst.CompFor):
         return "it is gone through without a loop"
     if kept.kind == REDIS and site.role == "call" and drivers.plain(path) == "redis.Redis.close":
