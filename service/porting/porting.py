@@ -42,6 +42,7 @@ from .passes.members import tell_of_members
 from .passes.memory import tell_of_memory
 from .passes.middleware import rewrite_middleware
 from .passes.names_passed_on import rename_names_passed_on
+from .passes.operators import rewrite_operators
 from .passes.overrides import rewrite_overrides
 from .passes.plugins import tell_of_plugins
 from .passes.rendering import tell_of_rendering
@@ -103,6 +104,7 @@ STEPS = (
     detach_blocks,
     await_calls,
     enter_blocks,
+    rewrite_operators,
     rewrite_running_loops,
     rewrite_answers,
     rewrite_iterators,

@@ -1,0 +1,151 @@
+"""Operators, loops and tests of truth on objects whose special methods wait over the bridge.
+
+A function on the event loop calls these without a word that could be awaited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import libcst as cst
+
+from service.porting.implicit import IMPLICIT
+from service.porting.nodes import awaited, called
+from service.porting.plan import ENSURE_ASYNC, RUNNING, Plan
+from service.porting.program import Function, Module
+from service.porting.sites import Site
+from service.porting.walking import below
+
+_REASON = "{} is called here by an operator or a loop, and waits: the event loop cannot"
+_TRUTH = {"__bool__", "__len__"}
+_LOOP = {"__getitem__", "__iter__", "__len__", "__next__", "__reversed__"}
+_SHOWN = {"__format__", "__repr__", "__str__"}
+_ITEM = {"__delitem__", "__getitem__", "__setitem__"}
+_EQUAL = {"__eq__", "__ne__"}
+_ORDER = {"__ge__", "__gt__", "__le__", "__lt__"}
+_OPERATORS = ("add", "and", "floordiv", "lshift", "matmul", "mod", "mul", "or", "pow", "rshift")
+_ARITHMETIC = {
+    f"__{how}{name}__" for how in ("", "i", "r") for name in (*_OPERATORS, "sub", "truediv", "xor")
+}
+_SIGNS = {"__invert__", "__neg__", "__pos__"}
+_GOING_THROUGH = {
+    *("all", "any", "dict", "enumerate", "filter", "frozenset", "list", "map", "max", "min"),
+    *("reversed", "set", "sorted", "sum", "tuple", "zip"),
+}
+
+_WRAPPED = cst.BinaryOperation | cst.Call | cst.Comparison | cst.Subscript | cst.UnaryOperation
+"""What becomes a lambda as a whole."""
+_CALLING = {
+    **dict.fromkeys((cst.Assert, cst.If, cst.IfExp, cst.While), "bool"),
+    **dict.fromkeys((cst.CompFor, cst.For, cst.StarredElement), "list"),
+    cst.FormattedStringExpression: "str",
+}
+"""What comes to the same, called for the operand alone."""
+Operand = tuple[cst.CSTNode, set[str]]
+
+
+def rewrite_operators(plan: Plan) -> None:
+    """Hand what a coroutine function does with such an object to a thread, or report it."""
+    colours = plan.colours
+    wanted = {
+        site.node: site
+        for site in plan.sites(IMPLICIT)
+        if site.functions & colours.bridged and colours.is_async(colours.owner(site))
+    }
+    for module in {site.where.module for site in wanted.values()}:
+        _rewrite(plan, module, wanted)
+
+
+def _rewrite(plan: Plan, module: Module, wanted: dict[cst.CSTNode, Site]) -> None:
+    kept = _kept(plan, module)
+    done: set[cst.CSTNode] = set()
+    for node in below(module.tree):
+        for operand, names in _operands(node):
+            site = wanted.get(operand)
+            function = _first(site.functions & plan.colours.bridged, names) if site else None
+            if site is None or function is None or node in done:
+                continue
+            calling = _CALLING.get(type(node), "")
+            part = operand if calling else node
+            known = calling or isinstance(node, _WRAPPED)
+            if not known or function.is_endless or not kept.isdisjoint(below(part)):
+                plan.hand(site.where, node, _REASON.format(function.label))
+            else:
+                edits = plan.edits(module)
+                edits.change(part, _elsewhere(edits.need(RUNNING, ENSURE_ASYNC), calling))
+                done |= {*below(part)}
+            break
+
+
+def _first(functions: set[Function], names: set[str]) -> Function | None:
+    found = (function for function in functions if function.name in names)
+    return min(found, key=lambda function: function.place, default=None)
+
+
+def _kept(plan: Plan, module: Module) -> set[cst.CSTNode]:
+    """What cannot be handed to a thread, or awaited: what is assigned to, waits, or comes later."""
+    colours = plan.colours
+    found: set[cst.CSTNode] = {
+        site.node
+        for site in plan.program.sites.values()
+        if site.role != IMPLICIT and (colours.needs(site) or colours.takes_a_thread(site))
+    }
+    for node in below(module.tree):
+        if isinstance(node, cst.AssignTarget | cst.Del):
+            found |= {*node.children}
+        elif isinstance(node, cst.GeneratorExp | cst.Lambda):
+            found |= {*below(node)}
+        elif isinstance(node, cst.FormattedStringExpression) and (
+            node.conversion or node.format_spec
+        ):
+            found.add(node.expression)
+        elif isinstance(node, cst.Await | cst.Yield | cst.NamedExpr):
+            found.add(node)
+    return found
+
+
+def _elsewhere(ensure: str, calling: str) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
+    def edit(node: cst.BaseExpression) -> cst.BaseExpression:
+        if calling:
+            return awaited(called(called(ensure, cst.Name(calling)), node))
+        return awaited(cst.Call(called(ensure, cst.Lambda(cst.Parameters(), node))))
+
+    return edit
+
+
+def _operands(node: cst.CSTNode) -> Iterator[Operand]:
+    """The parts of an expression that it may call special methods of, and of which names."""
+    if isinstance(node, cst.Comparison):
+        yield from _compared(node)
+    elif isinstance(node, cst.BinaryOperation):
+        yield from ((node.left, _ARITHMETIC), (node.right, _ARITHMETIC))
+    elif isinstance(node, cst.AugAssign):
+        yield from ((node.target, _ARITHMETIC), (node.value, _ARITHMETIC))
+    elif isinstance(node, cst.UnaryOperation):
+        yield node.expression, _TRUTH if isinstance(node.operator, cst.Not) else _SIGNS
+    elif isinstance(node, cst.BooleanOperation):
+        yield from ((node.left, _TRUTH), (node.right, _TRUTH))
+    elif isinstance(node, cst.Assert | cst.If | cst.IfExp | cst.While):
+        yield node.test, _TRUTH
+    elif isinstance(node, cst.For | cst.CompFor):
+        yield node.iter, _LOOP
+    elif isinstance(node, cst.Subscript):
+        yield node.value, _ITEM
+    elif isinstance(node, cst.FormattedStringExpression):
+        yield node.expression, _SHOWN
+    elif isinstance(node, cst.StarredElement):
+        yield node.value, _LOOP
+    elif isinstance(node, cst.Call):
+        goes = isinstance(node.func, cst.Name) and node.func.value in _GOING_THROUGH
+        yield from ((arg.value, _LOOP) for arg in node.args if goes or arg.star == "*")
+
+
+def _compared(node: cst.Comparison) -> Iterator[Operand]:
+    left = node.left
+    for target in node.comparisons:
+        if isinstance(target.operator, cst.In | cst.NotIn):
+            yield target.comparator, {"__contains__", *_LOOP}
+        elif not isinstance(target.operator, cst.Is | cst.IsNot):
+            names = _EQUAL if isinstance(target.operator, cst.Equal | cst.NotEqual) else _ORDER
+            yield from ((left, names), (target.comparator, names))
+        left = target.comparator
