@@ -10,7 +10,7 @@ import libcst as cst
 from .nodes import text_of
 from .program import Function, Module, Program
 from .registration import role_of
-from .values import ModuleValue, Routine
+from .values import ModuleValue, Object, Routine, Super, Type
 
 
 def mentions(
@@ -25,7 +25,8 @@ def mentions(
     for module in program.modules.values():
         if name.search(module.source):
             finder = _Mentions(program, module, function, gone)
-            module.tree.visit(finder)
+            tree = module.tree if finder.around is None else finder.around.node
+            tree.visit(finder)
             yield from ((module, node) for node in finder.found)
 
 
@@ -39,7 +40,11 @@ class _Mentions(cst.CSTVisitor):
         self.function = function
         self.gone = {each.node for each in gone}
         self.found: list[cst.CSTNode] = []
-        self._is_known = Routine(function) in module.bindings.get(function.name, frozenset())
+        self.around = None
+        if isinstance(function.parent, Function) and function.module is module:
+            self.around = function.parent
+        known = (self.around or module).bindings.get(function.name, frozenset())
+        self._is_known = Routine(function) in known
 
     def visit_Import(self, node: cst.Import) -> bool:
         return False
@@ -59,21 +64,37 @@ class _Mentions(cst.CSTVisitor):
         return False
 
     def visit_Attribute(self, node: cst.Attribute) -> bool:
-        if node.attr.value == self.function.name and isinstance(node.value, cst.Name):
-            values = self.module.bindings.get(node.value.value, frozenset())
-            if ModuleValue(self.function.module) in values:
+        if node.attr.value == self.function.name:
+            name = node.value.value if isinstance(node.value, cst.Name) else ""
+            values = self.module.bindings.get(name, frozenset())
+            if ModuleValue(self.function.module) in values or self._is_method(node):
                 self.found.append(node)
         node.value.visit(self)
         return False
+
+    def _is_method(self, node: cst.Attribute) -> bool:
+        owner = self.function.owner
+        return any(
+            owner in value.of.lineage()
+            for value in self.program.values.get(node, frozenset())
+            if owner is not None and isinstance(value, Object | Super | Type)
+        )
 
     def visit_Name(self, node: cst.Name) -> None:
         if self._is_known and node.value == self.function.name:
             self.found.append(node)
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
+        if self.around is not None and node is not self.around.node and self._has_its_own(node):
+            return False
         for part in (*node.decorators, node.params, node.body) if node not in self.gone else ():
             part.visit(self)
         return False
+
+    def _has_its_own(self, node: cst.FunctionDef) -> bool:
+        """Whether such a name is that function's, where this is one within another."""
+        inner = self.program.functions.get(node)
+        return inner is not None and self.function.name in inner.bindings
 
     def visit_Param(self, node: cst.Param) -> bool:
         if node.default is not None:
