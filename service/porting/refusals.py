@@ -117,8 +117,10 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
                 _refuse(kept, f"tests put something else in the place of {name}", site)
         if other := _another(idiom, kept):
             _refuse(kept, f"{other} may be in its place", site)
-        for path in sorted(site.paths & _replaced(idiom)):
-            _refuse(kept, f"tests put something else in the place of {path}", site)
+        libraries = {path.partition(".")[0] for path in site.paths}
+        for path in sorted(_replaced(idiom)):
+            if path.partition(".")[0] in libraries & KINDS.keys():
+                _refuse(kept, f"tests put something else in the place of {path}", site)
 
 
 def _another(idiom: Idiom, kept: Kept) -> str:
