@@ -40,6 +40,7 @@ REQUEST_CONTEXT = f"{APP}.request_context"
 _RUNNER = "flask.testing.FlaskCliRunner"
 TESTED = "pytest.Class"
 """A class of tests, and an object of it, as fixtures see it."""
+TEMPLATE_EXTENSION = "jinja2.ext.Extension"
 PROXY = "werkzeug.local.LocalProxy"
 THREAD_LOCAL = "threading.local"
 _VIEWS, VIEW = f"{APP}.view_functions", External("flask.async_function")
@@ -286,4 +287,6 @@ def passed(base: str, method: str, position: int) -> Values:
     written = params[position].annotation if position < len(params) else None
     if base.startswith("logging.") and position < len(params) and params[position].name == "record":
         return one(Instance("logging.LogRecord"))
+    if base == TEMPLATE_EXTENSION and method == "parse" and position == 1:
+        return one(Instance("jinja2.parser.Parser"))
     return DATA if written in _PLAIN else NOTHING

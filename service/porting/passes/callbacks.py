@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pydoc import locate
 
 from service.porting.factories import makes_app
-from service.porting.flask_types import PROXY
+from service.porting.flask_types import PROXY, TEMPLATE_EXTENSION
 from service.porting.plan import COPY_CONTEXT, Plan
 from service.porting.program import Function
 from service.porting.registration import ON_THE_LOOP, TEMPLATE, is_transparent, role_of
@@ -18,6 +19,8 @@ from .making_json import is_used_beside_the_loop
 _LIBRARIES = {"blinker", "flask", "itsdangerous", "jinja2", "json", "logging", "werkzeug"}
 """Libraries that call what they are given, or what inherits from them, wherever they are used."""
 
+CALLER = "caller"
+"""What a template passes for what stands between two tags of an extension."""
 _HARMLESS = {PROXY, f"flask.{COPY_CONTEXT}"}
 """What does not call by itself: whoever uses what comes of it does."""
 _COMMAND_LINE = "flask.cli."
@@ -63,11 +66,18 @@ def _inherits(plan: Plan, function: Function) -> str:
     if function.name in _SETTING_UP:
         return ""
     for base in function.owner.external_bases():
+        if base == TEMPLATE_EXTENSION and re.search(_named(function.name), function.module.source):
+            return "" if CALLER in function.names else "a template"
         known = base.partition(".")[0] in _LIBRARIES
         if known and hasattr(locate(base), function.name):
             of_a_call = base.startswith("json.") and is_used_beside_the_loop(plan, function.owner)
             return "" if of_a_call else base
     return ""
+
+
+def _named(name: str) -> str:
+    """How an extension of templates says that they call one of its methods."""
+    return rf"\bcall_method\(\s*['\"]{re.escape(name)}['\"]"
 
 
 def _is_of_a_library(plan: Plan, path: str) -> bool:

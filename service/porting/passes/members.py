@@ -7,11 +7,14 @@ from collections.abc import Iterator
 import libcst as cst
 
 from service.porting.flask_attributes import taken
-from service.porting.flask_types import REQUEST, canonical
+from service.porting.flask_types import REQUEST, TEMPLATE_EXTENSION, canonical
 from service.porting.lacking import DEALT_WITH, IN_ANOTHER_WAY, LACKED, OTHERWISE
 from service.porting.plan import Plan
 from service.porting.values import External, Instance, Object, Super, Type, Value, routines
 
+from .callbacks import CALLER
+
+_AWAIT_CALLER = "Quart's templates are asynchronous: make this `async def`, and await caller()"
 _GIVEN_IN_TESTS = "flask.Response.close"
 
 
@@ -35,6 +38,10 @@ def tell_of_members(plan: Plan) -> None:
             if paths & (LACKED.keys() | DEALT_WITH):
                 for function in routines(values):
                     plan.hand(of, function.node, f"Quart does not call {name}")
+        if TEMPLATE_EXTENSION in of.external_bases():
+            for function in [each for values in of.bindings.values() for each in routines(values)]:
+                if CALLER in function.names and not function.was_async:
+                    plan.hand(of, function.node, _AWAIT_CALLER)
     _tell_of_names_taken(plan)
 
 

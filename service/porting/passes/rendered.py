@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import libcst as cst
 import libcst.matchers as m
 
+from service.porting.flask_types import TEMPLATE_EXTENSION
 from service.porting.implicit import is_special
 from service.porting.nodes import text_of
 from service.porting.plan import Plan
@@ -59,6 +60,7 @@ class Rendered:
             names = known_as or _names(function)
             anywhere = function not in given and names.isdisjoint(everywhere)
             anywhere |= is_special(function.name) and function in self._known_as
+            anywhere |= _is_of_an_extension(function)
             for site, words in self.words.items():
                 if names & words or (anywhere and not known_as):
                     self.called[site].add(function)
@@ -67,7 +69,9 @@ class Rendered:
         """Whether templates know it."""
         if function.roles & {TEMPLATE, _PROCESSOR}:
             return True
-        return function in self.plan.program.read_by_templates or function in self._known_as
+        if function in self.plan.program.read_by_templates or function in self._known_as:
+            return True
+        return _is_of_an_extension(function)
 
     def _words(self, site: Site) -> set[str]:
         """The names in the template that is rendered there, if one is."""
@@ -103,6 +107,11 @@ class Rendered:
             for function, names in known.items()
             if names
         }
+
+
+def _is_of_an_extension(function: Function) -> bool:
+    """Whether it is for tags of its own, which any template may have."""
+    return function.owner is not None and TEMPLATE_EXTENSION in function.owner.external_bases()
 
 
 def _of_own_environment(site: Site) -> bool:
