@@ -172,7 +172,7 @@ class Colours:
             if not self.tolerates_blocking(function) and not function.was_async:
                 for site in self._sites[function]:
                     waits = self.waits(site)
-                    if not waits or site.block is not None:
+                    if not waits:
                         continue
                     if not site.paths & _WAITING_PLAINLY:
                         self._keep(function, site.node, waits)
