@@ -37,6 +37,7 @@ _NO_CONTEXT = """run() was called outside of an app context of an app with conne
 
 Plain functions that Quart calls have the context of their request. Threads of your own have none:
 let a task of the loop call what they are for, by: await app.ensure_async(function)(...)"""
+_LOOP_STOPPED = "run() waits for the event loop of the app context, which does not run meanwhile"
 _LOOP_CLOSED = "the event loop was closed before run() had what it waited for"
 _END: Any = object()
 
@@ -65,6 +66,9 @@ def run(awaitable: Awaitable[T]) -> T:
     if on_the_loop or context is None:
         _discard(awaitable)
         raise RuntimeError(_ON_THE_LOOP if on_the_loop else _NO_CONTEXT)
+    if context.scope.loop is not None and not context.scope.loop.is_running():
+        _discard(awaitable)
+        raise RuntimeError(_LOOP_STOPPED)
     return _Run(awaitable, context.scope).result()
 
 

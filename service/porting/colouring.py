@@ -333,7 +333,7 @@ class Colours:
                     if site.role != IMPLICIT and self.takes_a_thread(site):
                         self._hopping.add(owner)
                     continue
-                apart = owner.module.is_test  # and holds up nothing but a test
+                apart = owner.module.is_test and not self.idiom.asks(site)
                 bridge = bool(site.paths & _WAITING_OVER_THE_BRIDGE) or (
                     self.needs(site) and not apart
                 )

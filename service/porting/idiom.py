@@ -82,6 +82,10 @@ class Idiom:
         """Whether it has been given a new name."""
         return kept in self.names or kept.lstrip("_") in self.names
 
+    def asks(self, site: Site) -> bool:
+        """Whether it is there that a connection is got, or asked for something."""
+        return site.node in self.awaited or site.node in {*self.opener_calls, *self.reads}
+
     def converted(self, number: int | None) -> Kept | None:
         """The connection that this number is of, if it is converted."""
         for kept in self.kept.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import subprocess
 import sys
 import threading
@@ -170,3 +171,15 @@ def test_a_thread_that_waits_is_not_left_hanging_by_the_end_of_its_loop() -> Non
         [sys.executable, "-c", LOOP_ENDS], capture_output=True, text=True, timeout=60, check=False
     )
     assert result.stdout == "['CancelledError', 'RuntimeError']\n", result.stderr
+
+
+def test_a_loop_that_does_not_run_is_a_clear_error(ledger_app: Quart) -> None:
+    entered = contextvars.Context()
+
+    async def enter() -> None:
+        await ledger_app.app_context().push()
+
+    with asyncio.Runner() as runner:
+        runner.run(enter(), context=entered)
+        with pytest.raises(RuntimeError, match="does not run meanwhile"):
+            entered.run(run, get_db("x"))

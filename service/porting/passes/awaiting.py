@@ -129,7 +129,8 @@ def waited_for(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.Bas
     if owner in plan.outside and not site.where.module.is_test and _may_do_without(plan, site):
         return _run_either(plan, site)
     edits = plan.edits(site.where.module)
-    if site.where.module.is_test or _brings_its_context(plan, site):
+    apart = site.where.module.is_test and not plan.idiom.asks(site)
+    if apart or _brings_its_context(plan, site):
         run = edits.need(RUNNING, RUN_APART)
     elif isinstance(owner, Function) and not site.functions.isdisjoint(plan.meeting_either):
         return _run_either(plan, site)  # a test may call it outside of any context

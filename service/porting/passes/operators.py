@@ -5,6 +5,7 @@ A function on the event loop calls these without a word that could be awaited.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import libcst as cst
@@ -12,13 +13,15 @@ import libcst as cst
 from service.porting.implicit import IMPLICIT
 from service.porting.nodes import awaited, called
 from service.porting.plan import ENSURE_ASYNC, RUNNING, Plan
-from service.porting.program import Function, Module
+from service.porting.program import Function, Module, Scope
 from service.porting.sites import Site
 from service.porting.walking import below
 
-_REASON = "{} is called here by an operator or a loop, and waits: the event loop cannot"
+_REASON = "{} is called here, and waits: the event loop cannot"
+_ITSELF, _LATER = "()", "map()"
+"""The calls of what calls the functions that it is given: there, or when it is gone through."""
 _TRUTH = {"__bool__", "__len__"}
-_LOOP = {"__getitem__", "__iter__", "__len__", "__next__", "__reversed__"}
+_LOOP = {_LATER, "__getitem__", "__iter__", "__len__", "__next__", "__reversed__"}
 _SHOWN = {"__format__", "__repr__", "__str__"}
 _ITEM = {"__delitem__", "__getitem__", "__setitem__"}
 _EQUAL = {"__eq__", "__ne__"}
@@ -41,45 +44,64 @@ _CALLING = {
     cst.FormattedStringExpression: "str",
 }
 """What comes to the same, called for the operand alone."""
+_LAZY = {"builtins.filter", "builtins.map"}
+_AT_ONCE = {"builtins.max", "builtins.min", "builtins.sorted", "functools.reduce"}
 Operand = tuple[cst.CSTNode, set[str]]
+Called = tuple[str, Function]
+"""A function, and the special method that calls it."""
 
 
 def rewrite_operators(plan: Plan) -> None:
     """Hand what a coroutine function does with such an object to a thread, or report it."""
-    colours = plan.colours
-    wanted = {
-        site.node: site
-        for site in plan.sites(IMPLICIT)
-        if site.functions & colours.bridged and colours.is_async(colours.owner(site))
-    }
-    for module in {site.where.module for site in wanted.values()}:
-        _rewrite(plan, module, wanted)
+    called: dict[cst.CSTNode, set[Called]] = defaultdict(set)
+    scopes: dict[cst.CSTNode, Scope] = {}
+    for site in plan.program.sites.values():
+        if plan.colours.is_async(plan.colours.owner(site)):
+            for name, function in _called(site):
+                if function in plan.colours.bridged:
+                    called[site.node].add((name, function))
+                    scopes[site.node] = site.where
+    for module in {scope.module for scope in scopes.values()}:
+        _rewrite(plan, module, called, scopes)
 
 
-def _rewrite(plan: Plan, module: Module, wanted: dict[cst.CSTNode, Site]) -> None:
+def _rewrite(
+    plan: Plan,
+    module: Module,
+    called: dict[cst.CSTNode, set[Called]],
+    scopes: dict[cst.CSTNode, Scope],
+) -> None:
     kept = _kept(plan, module)
+    seen: set[cst.CSTNode] = set()
     done: set[cst.CSTNode] = set()
     for node in below(module.tree):
         for operand, names in _operands(node):
-            site = wanted.get(operand)
-            function = _first(site.functions & plan.colours.bridged, names) if site else None
-            if site is None or function is None or node in done:
+            found = [each for name, each in called.get(operand, ()) if name in names]
+            function = min(found, key=lambda each: each.place, default=None)
+            seen |= {operand} if found else set()
+            if function is None or node in done:
                 continue
             calling = _CALLING.get(type(node), "")
             part = operand if calling else node
             known = calling or isinstance(node, _WRAPPED)
             if not known or function.is_endless or not kept.isdisjoint(below(part)):
-                plan.hand(site.where, node, _REASON.format(function.label))
+                plan.hand(scopes[operand], node, _REASON.format(function.label))
             else:
                 edits = plan.edits(module)
                 edits.change(part, _elsewhere(edits.need(RUNNING, ENSURE_ASYNC), calling))
                 done |= {*below(part)}
             break
+        for name, function in called.get(node, ()):
+            if name == _LATER and node not in seen | done:
+                plan.hand(scopes[node], node, _REASON.format(function.label))
 
 
-def _first(functions: set[Function], names: set[str]) -> Function | None:
-    found = (function for function in functions if function.name in names)
-    return min(found, key=lambda function: function.place, default=None)
+def _called(site: Site) -> Iterator[Called]:
+    if site.role == IMPLICIT:
+        yield from ((function.name, function) for function in site.functions)
+    elif site.role == "call" and site.paths & (_LAZY | _AT_ONCE):
+        name = _LATER if site.paths & _LAZY else _ITSELF
+        yield from ((name, function) for function in site.escaping)
 
 
 def _kept(plan: Plan, module: Module) -> set[cst.CSTNode]:
@@ -137,6 +159,7 @@ def _operands(node: cst.CSTNode) -> Iterator[Operand]:
         yield node.value, _LOOP
     elif isinstance(node, cst.Call):
         goes = isinstance(node.func, cst.Name) and node.func.value in _GOING_THROUGH
+        yield node, {_ITSELF}
         yield from ((arg.value, _LOOP) for arg in node.args if goes or arg.star == "*")
 
 
