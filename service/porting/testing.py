@@ -23,6 +23,8 @@ from quart.sessions import SessionMixin
 from quart.signals import got_request_exception, request_started
 from quart.testing import QuartClient
 from werkzeug.datastructures import Headers
+from werkzeug.test import Client, Cookie
+from werkzeug.wsgi import get_current_url
 
 from .request_contexts import Sent, request_context
 from .runtime import run_apart
@@ -40,6 +42,8 @@ class PortedClient(QuartClient):
 
     def __init__(self, app: Quart, response_wrapper: Any = None, use_cookies: bool = True) -> None:
         super().__init__(app, use_cookies=use_cookies)
+        self._cookies = Client(cast(Any, app), use_cookies=use_cookies)
+        """Werkzeug's: it keeps cookies, and sends nothing."""
         self.environ_base: dict[str, Any] = {
             "REMOTE_ADDR": "127.0.0.1",
             "HTTP_USER_AGENT": f"Werkzeug/{version('werkzeug')}",
@@ -95,8 +99,7 @@ class PortedClient(QuartClient):
             raise raised[-1]
         if sent.method == "HEAD" or response.status_code in {204, 304}:
             response.response = response.data_body_class(b"")  # and the headers as they are
-        if self.cookie_jar is not None:
-            self._take_cookies(response, sent)
+        self._take_cookies(response, sent)
         response.request = sent  # type: ignore[attr-defined]
         return response
 
@@ -170,42 +173,31 @@ class PortedClient(QuartClient):
         self.__exit__(*error)
 
     def set_cookie(  # type: ignore[override]
-        self, key: str, value: str = "", *, domain: str = "localhost", **options: Any
+        self, key: str, value: str = "", **options: Any
     ) -> None:
-        """Set a cookie, as with Flask's client since Werkzeug 2.3, or `(domain, key, value)`."""
-        super().set_cookie(domain, key, value, **options)
+        """Set a cookie; the arguments are those of Flask's since Werkzeug 3."""
+        self._cookies.set_cookie(key, value, **options)
 
-    def delete_cookie(  # type: ignore[override]
-        self, key: str, *, domain: str = "localhost", path: str = "/"
-    ) -> None:
+    def delete_cookie(self, key: str, **options: Any) -> None:  # type: ignore[override]
         """Forget a cookie."""
-        self.set_cookie(key, domain=domain, path=path, max_age=0)
+        self._cookies.delete_cookie(key, **options)
 
-    def get_cookie(self, key: str, domain: str = "localhost", path: str = "/") -> Any:
-        """The cookie of this name, with `key` and `value`; None if there is none."""
-        for cookie in self.cookie_jar or ():
-            if cookie.name == key:
-                found: Any = cookie
-                found.key = cookie.name
-                found.http_only = cookie.has_nonstandard_attr("HttpOnly")
-                found.same_site = cookie.get_nonstandard_attr("SameSite")
-                return found
-        return None
+    def get_cookie(self, key: str, domain: str = "localhost", path: str = "/") -> Cookie | None:
+        """The cookie of this name, domain and path, if there is one."""
+        return self._cookies.get_cookie(key, domain, path)
 
     def _add_cookies(self, headers: Headers, sent: Sent) -> None:
-        meant = [cookie for cookie in self.cookie_jar or () if sent.path.startswith(cookie.path)]
-        if meant:
-            headers.add("Cookie", "; ".join(f"{cookie.name}={cookie.value}" for cookie in meant))
+        environ = {**sent.environ}
+        self._cookies._add_cookies_to_wsgi(environ)
+        headers.remove("Cookie")
+        if "HTTP_COOKIE" in environ:
+            headers["Cookie"] = environ["HTTP_COOKIE"]
 
     def _take_cookies(self, response: Response, sent: Sent) -> None:
-        from urllib.request import Request
-
-        from quart.testing.client import _TestCookieJarResponse
-
-        assert self.cookie_jar is not None
-        self.cookie_jar.extract_cookies(
-            _TestCookieJarResponse(response.headers),  # type: ignore[arg-type]
-            Request(f"{sent.scheme}://{sent.headers['Host']}{sent.path}"),
+        url = urlsplit(get_current_url(sent.environ))
+        set_there = response.headers.getlist("Set-Cookie")
+        self._cookies._update_cookies_from_response(
+            url.hostname or "localhost", url.path, set_there
         )
 
 

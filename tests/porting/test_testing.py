@@ -9,7 +9,7 @@ from typing import Any
 
 import flask
 import pytest
-from quart import Quart, Response, g, has_app_context, request, session
+from quart import Quart, Response, g, has_app_context, jsonify, request, session
 from quart.sessions import SecureCookieSession, SessionInterface
 
 from service.porting.testing import PortedClient, ported_client
@@ -179,21 +179,41 @@ async def test_a_cookie_is_forgotten_that_was_set_by_the_app_or_by_the_test() ->
     assert await (await client.get("/")).get_json() == {}
 
 
-async def test_a_cookie_says_what_werkzeugs_says() -> None:
-    app = Quart("ported")
+@pytest.mark.parametrize(
+    ("setting", "asked"),
+    [
+        ({"key": "sid", "value": "a b", "httponly": True, "samesite": "Lax"}, {"key": "sid"}),
+        ({"key": "sid", "value": "1", "max_age": 60, "secure": True}, {"key": "sid"}),
+        ({"key": "sid", "value": "1", "path": "/p"}, {"key": "sid"}),
+        ({"key": "sid", "value": "1", "path": "/p"}, {"key": "sid", "path": "/p"}),
+        ({"key": "sid", "value": "1", "domain": "x.org"}, {"key": "sid", "domain": "x.org"}),
+        ({"key": "sid", "value": "1", "expires": 0}, {"key": "sid"}),
+    ],
+)
+async def test_a_cookie_says_what_werkzeugs_says(
+    setting: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    of_flask, ported = flask.Flask("cookies"), Quart("cookies")
 
-    @app.get("/")
-    async def view() -> Response:
-        response = Response("")
-        response.set_cookie("sid", "1", httponly=True, samesite="Lax")
-        response.set_cookie("theme", "dark")
+    @of_flask.get("/")
+    @of_flask.get("/p/q")
+    def view() -> flask.Response:
+        response = flask.jsonify(flask.request.cookies)
+        response.set_cookie(**setting)
         return response
 
-    client = PortedClient(app)
-    await client.get("/")
-    sid, theme = client.get_cookie("sid"), client.get_cookie("theme")
-    assert (sid.key, sid.value, sid.http_only, sid.same_site) == ("sid", "1", True, "Lax")
-    assert (theme.http_only, theme.same_site) == (False, None)
+    @ported.get("/")
+    @ported.get("/p/q")
+    async def async_view() -> Response:
+        response = jsonify(request.cookies)
+        response.set_cookie(**setting)
+        return response
+
+    flasks, client = of_flask.test_client(), PortedClient(ported)
+    for path in ("/", "/p/q", "/"):
+        expected = flasks.get(path).get_json()
+        assert await (await client.get(path)).get_json() == expected
+    assert client.get_cookie(**asked) == flasks.get_cookie(**asked)
 
 
 async def test_a_client_is_of_the_apps_own_class() -> None:
@@ -205,7 +225,8 @@ async def test_a_client_is_of_the_apps_own_class() -> None:
     app.test_client_class = Own  # type: ignore[assignment]
     client = ported_client(app, use_cookies=False)
     assert type(client) is Own
-    assert client.cookie_jar is None
+    with pytest.raises(TypeError, match="disabled"):
+        client.set_cookie("theme", "dark")
     app.test_client_class = None  # type: ignore[assignment]
     assert type(ported_client(app)) is PortedClient
 
