@@ -16,6 +16,7 @@ RENDERING_TEXTS = {"flask.render_template_string", "flask.stream_template_string
 
 _EXPRESSION = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _FILTER = re.compile(r"\|\s*([A-Za-z_]\w*)")
+_HANDED = re.compile(r"(?<=[(\[,=])\s*([A-Za-z_]\w*)\s*(?=[,)\]])")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _OF_G = re.compile(r"\bg\.([A-Za-z_]\w*)")
 _SESSION = re.compile(r"(?<![.\w])(?:session|get_flashed_messages)\b")
@@ -28,6 +29,7 @@ class Templates:
     Attributes:
         words: the names in the expressions of all of them.
         filters: those of them that are filters.
+        handed: those that are arguments, and not called.
         read_from_g: the attributes of `g` in them.
         read_session: whether any of them looks into the session, be it for flashed messages.
     """
@@ -39,6 +41,7 @@ class Templates:
         everything = [*map(_expressions, files.values()), *map(_expressions, texts)]
         self.words = _words(everything)
         self.filters = {name for text in everything for name in _FILTER.findall(text)}
+        self.handed = {name for text in everything for name in _HANDED.findall(text)}
         self.read_session = any(map(_SESSION.search, everything))
         self.read_from_g = {name for text in everything for name in _OF_G.findall(text)}
 

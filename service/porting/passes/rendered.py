@@ -57,7 +57,7 @@ class Rendered:
             if not self._is_known(function):
                 continue
             known_as = self._known_as.get(function, set())
-            names = known_as or _names(function)
+            names = known_as or names_of(function)
             anywhere = function not in given and names.isdisjoint(everywhere)
             anywhere |= is_special(function.name) and function in self._known_as
             anywhere |= _is_of_an_extension(function)
@@ -128,7 +128,7 @@ def _keys(node: cst.CSTNode) -> set[str]:
     return set()
 
 
-def _names(function: Function) -> set[str]:
+def names_of(function: Function) -> set[str]:
     """The names by which templates may know a function, as far as they can be read."""
     decorators = function.node.decorators if isinstance(function.node, cst.FunctionDef) else ()
     of_function = [function.node] if _PROCESSOR in function.roles else decorators

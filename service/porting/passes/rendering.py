@@ -5,9 +5,14 @@ from __future__ import annotations
 from service.porting import drivers
 from service.porting.idiom import connect_sites, kept_of
 from service.porting.plan import Plan
+from service.porting.registration import TEMPLATE
 from service.porting.shown import of_drivers, read_from_g
 
+from .callbacks import is_called_by_python
+from .rendered import names_of
+
 _INSTEAD = "give them what it returns"
+_HANDED = f"a template hands it to another function, which cannot await it: {_INSTEAD}"
 
 
 def tell_of_rendering(plan: Plan) -> None:
@@ -33,3 +38,9 @@ def tell_of_rendering(plan: Plan) -> None:
             continue
         if kept.refusal or plan.name_of(kept.name) != kept.name:
             plan.hand(site.where, site.node, f"templates read g.{kept.name}: {_INSTEAD}")
+    awaited = plan.colours.asynchronous | plan.colours.bridged
+    for function in plan.functions():
+        known = TEMPLATE in function.roles and not is_called_by_python(function)
+        handed = known and names_of(function) & plan.program.templates.handed
+        if handed and (function.was_async or function in awaited):
+            plan.hand(function, function.node, _HANDED)
