@@ -24,6 +24,7 @@ from .passes.connections_that_leave import tell_of_connections_that_leave
 from .passes.counting import count_routes
 from .passes.databases import replace_openers, rewrite_queries
 from .passes.deployment import rewrite_deployment
+from .passes.doctests import tell_of_doctests
 from .passes.doubles import rename_targets, rewrite_doubles
 from .passes.entering import enter_blocks
 from .passes.entries import unwritten
@@ -112,6 +113,7 @@ STEPS = (
     keep_prefixes,
     tell_of_settings_of_tests,
     tell_of_plugins,
+    tell_of_doctests,
     tell_of_environments,
     tell_of_rendering,
     define_functions,
