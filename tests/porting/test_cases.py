@@ -18,9 +18,11 @@ from .cases import CASES, Case
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 OTHER_REASONS = {
+    "app_contexts_that_block",
     "await_in_a_class_body",
     "functions_found_and_wrapped",
     "initialized_in_a_context",
+    "special_methods_in_tests",
 }
 """Cases whose functions stay in threads for another reason, too, once they are ported."""
 

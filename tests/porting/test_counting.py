@@ -506,3 +506,64 @@ def b():
         "app.py:8: hand: templates call slow on the event loop"
     ]
     assert found.routes == Routes(left_sync=1, by_hand=1)
+
+
+ONE_OF_TWO_APPS = """from flask import Flask, request
+
+from one.views import views
+{importing}
+
+app = Flask(__name__)
+app.register_blueprint(views)
+{setting}
+
+
+@app.get("/")
+def index():
+    return "index"
+"""
+VIEWS_OF_ONE_APP = """from flask import Blueprint
+
+views = Blueprint("views", __name__)
+
+
+@views.get("/inner")
+def inner():
+    return "inner"
+"""
+NEEDING_A_HAND = [
+    "app.config['TRUSTED_HOSTS'] = ['example.org']",
+    "app.before_request(lambda: request.environ['wsgi.multithread'] and request.input_stream)",
+]
+
+
+@pytest.mark.parametrize("setting", NEEDING_A_HAND)
+@pytest.mark.parametrize(("importing", "ported"), [("", 2), ("import two.app", 0)])
+def test_what_is_done_to_one_of_two_apps_counts_for_its_routes(
+    tmp_path: Path, setting: str, importing: str, ported: int
+) -> None:
+    of_the_other = ONE_OF_TWO_APPS.replace("one.views", "two.views")
+    files = {
+        "one/__init__.py": "",
+        "one/app.py": ONE_OF_TWO_APPS.format(importing=importing, setting=setting),
+        "one/views.py": VIEWS_OF_ONE_APP,
+        "two/__init__.py": "",
+        "two/app.py": of_the_other.format(importing="", setting=""),
+        "two/views.py": VIEWS_OF_ONE_APP,
+        "test_apps.py": "import one.app\nimport two.app\n\ndef test():\n    pass\n",
+    }
+    found = port(project(tmp_path, files)).report
+    assert found.routes == Routes(ported=ported, by_hand=4 - ported)
+    files["one/app.py"] = files["one/app.py"].replace(setting, "")
+    assert port(project(tmp_path, files)).report.routes == Routes(ported=4)
+
+
+def test_routes_of_no_app_that_is_seen_come_to_what_is_done_to_any(tmp_path: Path) -> None:
+    loading = "import importlib\n\nfor name in ['views']:\n    importlib.import_module(name)\n"
+    app = ONE_OF_TWO_APPS.replace("from one.views import views", loading)
+    app = app.replace("app.register_blueprint(views)\n", "")
+    files = {
+        "app.py": app.format(importing="", setting=NEEDING_A_HAND[0]),
+        "views.py": VIEWS_OF_ONE_APP,
+    }
+    assert port(project(tmp_path, files)).report.routes == Routes(by_hand=2)

@@ -16,7 +16,8 @@ from service.porting.registration import VIEW
 from .hooks import behind
 from .making_json import dumping_with, is_of_encoder, making_json
 from .rendered import Rendered
-from .setting_up import needs_a_hand_everywhere
+from .setting_up import modules_of_settings
+from .several_apps import views_beside
 from .views_of_extensions import views_of_extensions
 
 _OF_A_RESULT = m.Call(func=m.Call())
@@ -72,9 +73,8 @@ def _needing_a_hand(plan: Plan) -> set[Function]:
     if any(map(is_of_encoder, found)):
         found |= making_json(plan)
         _add_callers(plan, rendered, found)
-    if needs_a_hand_everywhere(plan, found):
-        return found | {each for each in plan.functions() if VIEW in each.roles}
-    return found | behind(plan, found)
+    done = modules_of_settings(plan, found)
+    return found | behind(plan, found) | (views_beside(plan, done) if done else set())
 
 
 def _is_broken(plan: Plan, module: Module) -> bool:

@@ -15,6 +15,8 @@ from service.porting.program import Class, Function, Module
 from service.porting.registration import VIEW
 from service.porting.values import NOTHING, ModuleValue, Type
 
+from .several_apps import views_beside
+
 _BLUEPRINT = "flask.Blueprint"
 _HOOKS = ("before_request", "after_request", "teardown_request", "url_value_preprocessor")
 _OF_A_BLUEPRINT = {f"{_BLUEPRINT}.{name}" for name in _HOOKS}
@@ -41,11 +43,14 @@ def behind(plan: Plan, functions: set[Function]) -> set[Function]:
     known = plan.program.registered
     by = {each for function in functions & known.keys() for each in known[function]}
     views = {function for function in plan.functions() if VIEW in function.roles}
-    own = functions & plan.program.put_on_apps
-    if own or any(path in _OF_THE_APP for path, _ in by):
-        return views
+    of_apps = functions & plan.program.put_on_apps | {
+        function
+        for function in functions & known.keys()
+        if any(path in _OF_THE_APP for path, _ in known[function])
+    }
+    found = views_beside(plan, {each.module for each in of_apps}) if of_apps else set()
     hooks = {(path, node) for path, node in by if path in _OF_A_BLUEPRINT}
-    return _Blueprints(plan).behind(hooks, views) if hooks else set()
+    return found | (_Blueprints(plan).behind(hooks, views) if hooks else set())
 
 
 class _Blueprints:

@@ -75,6 +75,8 @@ def _rewrite(
     seen: set[cst.CSTNode] = set()
     done: set[cst.CSTNode] = set()
     for node in below(module.tree):
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Call):
+            seen |= {arg.value for arg in node.args}  # as those of `ensure_async(list)(...)`
         for operand, names in _operands(node):
             found = [each for name, each in called.get(operand, ()) if name in names]
             function = min(found, key=lambda each: each.place, default=None)

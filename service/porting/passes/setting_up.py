@@ -36,9 +36,10 @@ _OF_TEMPLATES = "jinja_env"
 """What is put there, only those requests come to that render a template."""
 
 
-def needs_a_hand_everywhere(plan: Plan, functions: set[Function]) -> bool:
-    """Whether every request comes through one of these functions, or what needs a hand besides."""
-    return any(_is_for_every_request(plan, each) for each in functions) or _SettingUp(plan).found()
+def modules_of_settings(plan: Plan, functions: set[Function]) -> set[Module]:
+    """Where something is whose app's requests all come to it: one of these functions, or a line."""
+    found = {each.module for each in functions if _is_for_every_request(plan, each)}
+    return found | _SettingUp(plan).modules()
 
 
 def _is_for_every_request(plan: Plan, function: Function) -> bool:
@@ -68,13 +69,13 @@ class _SettingUp:
             if any(map(extension, site.paths)):
                 self.wanted[site.where.module].add(site.node)
 
-    def found(self) -> bool:
-        """Whether something that needs a hand is a setting, or is done to an app."""
-        return any(
-            self._is_done(module, scope, line)
+    def modules(self) -> set[Module]:
+        """Where something that needs a hand is a setting, or is done to an app."""
+        return {
+            module
             for module in [each for each in self.wanted if not each.is_test]
-            for scope, line in self._lines(module)
-        )
+            if any(self._is_done(module, scope, line) for scope, line in self._lines(module))
+        }
 
     def _lines(self, module: Module) -> Iterator[tuple[Scope, cst.SimpleStatementLine]]:
         """The lines of a module that run when it is imported, and those of what sets apps up."""
