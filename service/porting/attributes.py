@@ -14,6 +14,7 @@ from .flask_attributes import may_have
 from .instances import Instances
 from .program import Class, Function, Program, Scope
 from .registration import ENCODER, ON_THE_LOOP, command_of
+from .stand_ins import MOCKS
 from .values import (
     NOTHING,
     External,
@@ -282,8 +283,7 @@ class Attributes(Instances):
 
 def _keeps(kind: str, name: str) -> bool:
     """Whether what is put into one object of a class tells of the others: not so with mocks."""
-    mocked = kind.startswith(("unittest.mock.", "mock.", "pytest_mock."))
-    return not mocked and f"{kind}.{name}" not in AWAITABLE
+    return not kind.startswith(MOCKS) and f"{kind}.{name}" not in AWAITABLE
 
 
 def _member(path: str, name: str) -> str:

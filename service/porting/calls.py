@@ -21,6 +21,7 @@ from .registration import (
 )
 from .signals import send, signalled
 from .sites import Site
+from .stand_ins import is_of_tests
 from .templates import RENDERING_FILES, RENDERING_TEXTS
 from .values import (
     NOTHING,
@@ -116,8 +117,8 @@ class Calls(Importing):
                 site.paths.add(f"{value.kind}.__call__")
         if isinstance(env.where, Function) and stands_for_a_view(node, env.where):
             call_view(self, site, called)
+        site.unresolved |= all(map(is_of_tests, called))
         if all(map(is_unknown, called)):
-            site.unresolved = True
             self._escape(site, arguments)
         return found
 

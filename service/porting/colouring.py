@@ -131,7 +131,8 @@ class Colours:
         awaited = {function for function in site.functions if self.is_async(function)}
         made = any(not function.was_async for function in awaited)  # others were as they are
         told_apart = site.where.module.is_test and not site.through_parameter
-        return site.role == "call" and made and awaited < site.functions and not told_apart
+        others = awaited < site.functions or unresolved(site) is not None
+        return site.role == "call" and made and others and not told_apart
 
     def waits(self, site: Site) -> str | None:
         """Why a call at this site may block, if it may."""

@@ -56,6 +56,7 @@ from .passes.settings import keep_prefixes, tell_of_settings
 from .passes.settings_of_tests import tell_of_settings_of_tests
 from .passes.stream_contexts import tell_of_streams
 from .passes.streams import rewrite_streams
+from .passes.streams_closed import tell_of_streams_closed
 from .passes.streams_without_an_end import tell_of_streams_without_an_end
 from .passes.tests_of_werkzeug import rewrite_tests_of_werkzeug
 from .passes.testsuites import rewrite_testsuites
@@ -102,6 +103,7 @@ STEPS = (
     rewrite_streams,
     tell_of_streams,
     tell_of_streams_without_an_end,
+    tell_of_streams_closed,
     detach_blocks,
     await_calls,
     enter_blocks,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from .program import Module, Program
 from .templates import SUFFIXES, Templates
 
 _SKIPPED = {"node_modules", "site-packages", "__pycache__", "build", "dist", "venv", "env"}
+_IMPORTS_SRC = re.compile(rb"^[ \t]*(?:from|import)[ \t]+src\b", re.MULTILINE)
 
 
 class NotAProject(Exception):
@@ -41,9 +43,12 @@ def read(root: Path, tell: Callable[[int, int], None] = lambda done, of: None) -
     top = root.parent if root.is_file() else root
     program = Program(top, {})
     tests = collected(top)
+    above = top / "src"
+    if any(_IMPORTS_SRC.search(path.read_bytes()) for path in paths):
+        above = top
     for number, path in enumerate(paths, 1):
         try:
-            name = _module_name(top, path)
+            name = _module_name(above if path.is_relative_to(above) else top, path)
             if name in program.modules:  # as app.py and src/app.py: both cannot be imported by it
                 name = path.relative_to(top).with_suffix("").as_posix().replace("/", ".")
             module = Module(path.relative_to(top), name, _text(path))
@@ -119,14 +124,12 @@ def _is_skipped(directory: Path) -> bool:
 
 
 def _module_name(top: Path, path: Path) -> str:
-    """The name it is imported by: from the folder above its outermost package, `src` left out."""
+    """The name it is imported by, from a folder above."""
     parts = list(path.relative_to(top).with_suffix("").parts)
     if parts[-1] == "__init__":
         parts.pop()
         if not parts:
             return path.parent.name
-    if parts[0] == "src" and len(parts) > 1:
-        parts = parts[1:]
     return ".".join(parts)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import libcst as cst
@@ -16,6 +15,7 @@ from .narrowing import opened_for
 from .nodes import dotted, outline, text_of
 from .program import Function, Module
 from .query_edits import UNDERSTOOD_ROWS
+from .replaced import is_patched
 from .shown import of_drivers, read_from_g
 from .sites import Site
 from .values import DATA, NOTHING, External, Instance, Object, Type, Value
@@ -113,7 +113,7 @@ def _by_itself(idiom: Idiom, kept: Kept) -> None:
             attached = idiom.program.attached[number]
             _refuse(kept, "an object keeps it, which may outlive the app context", attached)
         for name in sorted(patched):
-            if _is_patched(idiom, name):
+            if is_patched(idiom.program, name):
                 _refuse(kept, f"tests put something else in the place of {name}", site)
         if other := _another(idiom, kept):
             _refuse(kept, f"{other} may be in its place", site)
@@ -198,15 +198,6 @@ def _by_name(idiom: Idiom, kept: Kept) -> None:
     for other in idiom.kept.values():
         if other is not kept and idiom.name_of(other.name) == name:
             _refuse(kept, f"{other.name!r} would have the name {name!r}, too: use --map", sites[0])
-
-
-def _is_patched(idiom: Idiom, name: str) -> bool:
-    """Whether a test names it in a string, for `patch` or `setattr`."""
-    patching = re.compile(rf"(?:patch|setattr)\b[^\n]*[\"'.]{re.escape(name)}[\"']")
-    return any(
-        module.is_test and name in module.source and patching.search(module.source)
-        for module in idiom.program.modules.values()
-    )
 
 
 def _replaced(idiom: Idiom) -> set[str]:

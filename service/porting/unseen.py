@@ -14,6 +14,7 @@ from .factories import makes_app
 from .nodes import outline, text_of
 from .program import Function, Program
 from .sites import Site
+from .stand_ins import is_seen_to_call
 
 _AROUND_TESTS = {
     *(f"{when}{of}" for when in ("setUp", "tearDown") for of in ("Class", "Module")),
@@ -75,7 +76,7 @@ def is_awaited(function: Function, among: Set[str] = AWAITABLE) -> bool:
 
 def unresolved(site: Site) -> str | None:
     """Why a call may be of anything; None if something is known of it."""
-    if not site.unresolved or site.functions or site.paths:
+    if not site.unresolved or is_seen_to_call(site):
         return None
     called = site.node.func if isinstance(site.node, cst.Call) else site.node
     return f"the call of {outline(called)} cannot be resolved"

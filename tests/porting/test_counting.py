@@ -344,7 +344,7 @@ def test_routes_of_extensions_need_a_hand(
 
 SET_UP = """from flask import Flask, Request, current_app
 
-from layers import Toolbar, layer, other
+from layers import Toolbar, layer, other, served
 
 
 class OurRequest(Request):
@@ -380,6 +380,7 @@ def create():
 
 """
 LAYERS = """from flask_debugtoolbar import DebugToolbarExtension as Toolbar
+from waitress import serve as served
 
 
 def layer(app):
@@ -403,6 +404,7 @@ def other(app):
         ("app.config['PREFERRED_URL_SCHEME'] = 'https'", 1),
         ("app.register_error_handler(404, lambda error: error.request.remote_user)", 1),
         ("app.name = layer('app')", 1),
+        ("served(app)", 1),
         ("pass", 1),
     ],
 )

@@ -11,7 +11,7 @@ import libcst.matchers as m
 
 from service.porting.flask_attributes import may_have, taken
 from service.porting.flask_types import APP
-from service.porting.libraries import extension
+from service.porting.libraries import CALLING_WSGI, extension
 from service.porting.plan import Plan
 from service.porting.program import Function, Module, Scope
 from service.porting.reach import with_called
@@ -32,6 +32,8 @@ _OF_APPS = {
 }
 """Methods of an app that each request comes to."""
 _RUN = f"{APP}.run"
+_SERVING = tuple(each for each in CALLING_WSGI if each != "whitenoise.")
+"""What calls an app once it is set up, and is nothing that Hypercorn comes through."""
 _OF_TEMPLATES = "jinja_env"
 """What is put there, only those requests come to that render a template."""
 
@@ -130,7 +132,7 @@ class _SettingUp:
         if not isinstance(node, cst.Call):
             return False
         site = self.plan.program.sites.get((node, "call"))
-        if site is not None and any(path == _RUN or role_of(path) for path in site.paths):
+        if site is not None and any(map(_sets_nothing_up, site.paths)):
             return False
         values = [node.func, *(arg.value for arg in node.args)]
         return any(
@@ -153,6 +155,11 @@ class _SettingUp:
                 return _has_app(scope.bindings[node.value])
             scope = scope.parent
         return False
+
+
+def _sets_nothing_up(path: str) -> bool:
+    """Whether it serves an app that is given to it, or is given what routes come to."""
+    return path == _RUN or path.startswith(_SERVING) or bool(role_of(path))
 
 
 def _has_app(values: Values) -> bool:

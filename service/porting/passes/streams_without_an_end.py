@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import libcst as cst
 import libcst.matchers as m
@@ -13,6 +13,7 @@ from service.porting.flask_types import CLIENT
 from service.porting.nodes import text_of
 from service.porting.plan import Plan
 from service.porting.program import Function
+from service.porting.sites import Site
 from service.porting.values import Generated
 
 from .answers import answers
@@ -31,23 +32,29 @@ def tell_of_streams_without_an_end(plan: Plan) -> None:
     """Report the requests for them, if no test says when they are cut off."""
     modules = plan.program.modules.values()
     setting = [module for module in modules if _SETTING in module.source]
-    rules = [*map(_pattern, _rules(plan))]
-    if not rules or any(module.is_test for module in setting):
+    if any(module.is_test for module in setting):
         return
     tell = plan.hand if setting else plan.note
-    for site in plan.sites("call"):
+    for site in requests_for(plan, _has_no_end):
+        tell(site.where, site.node, _REASON)
+
+
+def requests_for(plan: Plan, is_wanted: Callable[[Function], bool]) -> Iterator[Site]:
+    """Where a test client asks for a stream that such a generator makes."""
+    rules = [*map(_pattern, _rules(plan, is_wanted))]
+    for site in plan.sites("call") if rules else ():
         asks = any(path.startswith(f"{CLIENT}.") for path in site.paths & AWAITABLE)
         if not asks or not isinstance(site.node, cst.Call) or not site.node.args:
             continue
         path = (text_of(site.node.args[0].value) or "").partition("?")[0]
         if any(rule.fullmatch(path) for rule in rules):
-            tell(site.where, site.node, _REASON)
+            yield site
 
 
-def _rules(plan: Plan) -> Iterator[str]:
+def _rules(plan: Plan, is_wanted: Callable[[Function], bool]) -> Iterator[str]:
     """The rules of views that answer with such a stream."""
     for function, (body, *_) in answers(plan):
-        if any(isinstance(each, Generated) and _has_no_end(each.function) for each in body[1]):
+        if any(isinstance(each, Generated) and is_wanted(each.function) for each in body[1]):
             for _, by in plan.program.registered.get(function, ()):
                 call = by.decorator if isinstance(by, cst.Decorator) else by
                 given = call.args[:1] if isinstance(call, cst.Call) else ()
