@@ -229,14 +229,16 @@ class Attributes(Instances):
 
     def super_of(self, arguments: list[tuple[str, Values]], env: Environment) -> Values:
         """What `super()` gives."""
-        if arguments:
-            named = arguments[0][1]
+        named = arguments[0][1] if arguments else NOTHING
+        if named:
             own = frozenset(Super(of.of) for of in named if isinstance(of, Type))
             return own | {Instance(of.path) for of in named if isinstance(of, External)}
-        function = env.where
-        if not isinstance(function, Function) or function.owner is None:
+        within: Scope | None = env.where
+        while isinstance(within, Function) and within.owner is None:
+            within = within.parent
+        if not isinstance(within, Function) or within.owner is None:
             return NOTHING
-        return one(Super(function.owner))
+        return one(Super(within.owner))
 
     def keep(self, values: Values, *names: str) -> None:
         """Note that a container, or an attribute of this name, holds functions."""

@@ -12,7 +12,7 @@ import libcst.matchers as m
 
 from service.porting.commands import has_context
 from service.porting.layout import at_end_of, in_place_of, with_statements
-from service.porting.nodes import beside, body_of, leaves_a_loop, statement
+from service.porting.nodes import beside, body_of, called, leaves_a_loop, statement
 from service.porting.plan import RUN_APART, RUNNING, Plan
 from service.porting.program import Block, Function, Module
 from service.porting.registration import COMMAND
@@ -47,6 +47,7 @@ def detach_blocks(plan: Plan) -> None:
             continue
         run = edits.need(RUNNING, RUN_APART)
         enter = entered(plan, block.node)
+        _say_whose_super(plan, block)
         edits.change(block.node, _detached(run, enter, detached, number, last if serving else None))
     for site in plan.sites("call"):
         if _RUN in site.paths and site.node not in served and _is_on_a_loop(plan, site):
@@ -58,6 +59,14 @@ def _is_on_a_loop(plan: Plan, site: Site) -> bool:
     if isinstance(owner, Function) and COMMAND in owner.roles:
         return has_context(owner)
     return plan.colours.is_async(owner)
+
+
+def _say_whose_super(plan: Plan, block: Block) -> None:
+    """A function within a method has no `super()` of its own."""
+    if isinstance(block.function, Function) and block.function.names:
+        whole = called("super", cst.Name("__class__"), cst.Name(block.function.names[0]))
+        for call in own(block.node, m.Call(m.Name("super"), [])):
+            plan.edits(block.function.module).change(call, lambda _: whole)
 
 
 def _serving(plan: Plan, last: cst.BaseStatement) -> set[cst.CSTNode]:

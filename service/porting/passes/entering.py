@@ -8,10 +8,15 @@ import libcst as cst
 
 from service.porting.nodes import body_of
 from service.porting.plan import Plan
+from service.porting.program import Scope
 from service.porting.sites import Site
 
 _CLIENT = "flask.testing.FlaskClient"
 """What a plain `with` may enter, too: the ported one can be."""
+_CONTEXTS = ("flask.ctx.AppContext", "flask.ctx.RequestContext")
+_PUSHED = {f"{of}.push" for of in _CONTEXTS}
+_POPPED = {f"{of}.pop" for of in _CONTEXTS}
+_APART = "the context is that of a task of its own: enter it with `async with`, where one can await"
 
 
 def enter_blocks(plan: Plan) -> None:
@@ -31,6 +36,19 @@ def enter_blocks(plan: Plan) -> None:
                 plan.hand(site.where, node, "`async with` is needed, in a function that cannot")
             continue
         plan.edits(site.where.module).change(node, entered(plan, node))
+    _tell_of_contexts_apart(plan)
+
+
+def _tell_of_contexts_apart(plan: Plan) -> None:
+    """A context that is pushed by a task that a plain function waits for is not its own."""
+    told: set[Scope] = set()
+    for paths in (_PUSHED, _POPPED):
+        sites = [site for site in plan.sites("call") if site.paths & paths]
+        there = [site for site in sites if not plan.colours.is_async(plan.colours.owner(site))]
+        for site in there:
+            if site.where not in told:
+                plan.hand(site.where, site.node, _APART)
+        told |= {site.where for site in there}
 
 
 def _detached(plan: Plan) -> set[int]:
