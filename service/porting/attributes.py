@@ -182,9 +182,12 @@ class Attributes(Instances):
 
     def _of_class(self, of: Class, name: str) -> Values:
         found = of.attribute(name)
+        bases = of.external_bases()
         if not found:
-            for base in of.external_bases():
+            for base in bases:
                 found |= one(External(types.canonical(f"{base}.{name}")))
+        elif not routines(found) and any(base.startswith("enum.") for base in bases):
+            found |= one(Object(of))
         return frozenset(
             Routine(value.function, bound=_is_classmethod(value.function))
             if isinstance(value, Routine)

@@ -10,6 +10,7 @@ from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by, 
 from .doubles import CALLING, STANDING_IN
 from .environment import Environment
 from .importing import Importing, imports
+from .instances import told_of_classes
 from .libraries import applied
 from .narrowing import decorated_at_once, is_parameter, opened_for, passes_on, stands_for_a_view
 from .program import Class, Function, Program
@@ -89,7 +90,6 @@ class Calls(Importing):
         site = self.site(node, env, "call")
         if is_parameter(node, env):
             site.through_parameter = True
-        found: Values = NOTHING
         for how, values in arguments:
             if how in {"*", "**"}:
                 self.leak(items(values), node, env)
@@ -99,7 +99,7 @@ class Calls(Importing):
         site.functions.update(each.function for each in routines_called)
         if isinstance(env.where, Function) and passes_on(node, env.where):
             env.where.applies |= site.functions
-        found |= self._call_functions(routines_called, arguments)
+        found = self._call_functions(routines_called, arguments)
         for value in ordered(called - routines_called):
             if isinstance(value, Type):
                 found |= self._construct(site, value.of, arguments, env)
@@ -260,6 +260,8 @@ class Calls(Importing):
         if path == "functools.update_wrapper" and len(given) > 1:
             self.store(given[0], "__wrapped__", given[1])
             return given[0]
+        if (told := told_of_classes(path, given)) is not None:
+            return told
         if (getter := self.getter(site, path, arguments)) is not None:
             return getter
         if role is not None or (is_transparent(path) and path not in types.RETURNED):
@@ -283,8 +285,6 @@ class Calls(Importing):
             return proxies or one(Instance(path))
         if imports(path):
             return self.imported_by_call(site, path, arguments, env)
-        if path == "builtins.type" and len(given) == 1:
-            return frozenset(Type(v.of) for v in given[0] if isinstance(v, Object))
         if path in {"functools.partial", "flask.Flask.ensure_async", "flask.utils.run_sync"}:
             self.hold(site, arguments)
             return given[0] if given else NOTHING
@@ -299,10 +299,8 @@ class Calls(Importing):
             objects = frozenset(Object(of.of) for of in everything if isinstance(of, Type))
             results = many(NOTHING.union(objects, *filter(None, known)))
             return many(rows) if path == "builtins.zip" else items(everything) | results
-        if path == "builtins.dict":
-            if _takes_apart("dict", everything):
-                self._of_driver(site, "dict", arguments)
-            return many(everything)
+        if path == "builtins.dict" and _takes_apart("dict", everything):
+            self._of_driver(site, "dict", arguments)
         made = made_by(path, arguments) or signalled(path, arguments)
         made = made or passed_through(path, everything)
         return self._of_driver(site, path, arguments) or made or self._result_of(path)

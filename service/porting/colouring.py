@@ -14,6 +14,7 @@ import libcst as cst
 from .awaitables import AWAITABLE, ENTERED
 from .commands import calling_commands, invokes_elsewhere, invoking_commands
 from .flask_types import RENDERED, THREAD_LOCAL
+from .guessed import guess_in_tests
 from .idiom import Idiom
 from .implicit import IMPLICIT, reached
 from .program import Block, Function, Module, Program
@@ -77,6 +78,7 @@ class Colours:
             self._sites[site.where].append(site)
             for function in site.functions:
                 self._callers[function].append(site)
+        guess_in_tests(program)
         pin_what_is_called_unseen(program)
         pin_what_is_called_plainly(program)
         set_up_together(program)
@@ -119,11 +121,12 @@ class Colours:
         return self._calls_async(site)
 
     def _calls_async(self, site: Site) -> bool:
-        if site.role == "call" and all(function.was_async for function in site.functions):
+        called = site.functions | site.perhaps
+        if site.role == "call" and all(function.was_async for function in called):
             return False  # Whoever wrote the call may have made a task of it.
         return any(
             COMMAND not in each.roles and (each in self.asynchronous or each in self._always)
-            for each in site.functions
+            for each in called
         )
 
     def is_mixed(self, site: Site) -> bool:
@@ -307,7 +310,9 @@ class Colours:
     def takes_a_thread(self, site: Site) -> bool:
         """Whether a call there waits over the bridge, which the event loop cannot."""
         taken = self._consumed(site)
-        return any(taken or not f.is_generator for f in site.functions & self.bridged)
+        return any(
+            taken or not f.is_generator for f in (site.functions | site.perhaps) & self.bridged
+        )
 
     def _consumed(self, site: Site) -> set[Function]:
         """The generator functions whose generators a call is given to go through."""

@@ -53,7 +53,7 @@ def made_by(path: str, arguments: Arguments) -> Values | None:
         return many(items(NOTHING.union(*(values for _, values in arguments))))
     if path in _SEQUENCES:
         return many(items(NOTHING.union(*positional[:1])))
-    if path in _MAPPINGS:
+    if path in _MAPPINGS | {"builtins.dict"}:
         return many(_kept(positional, arguments))
     if path == _DEFAULTING:
         return many(_default(NOTHING.union(*positional[:1])) | _kept(positional[1:], arguments))

@@ -25,7 +25,7 @@ def may_be_either(colours: Colours, site: Site) -> bool:
     """Whether only some of what this may be is awaited: by its name, or by what it is of."""
     node = site.node
     read = node.func if isinstance(node, cst.Call) else node
-    if _is_of_a_mock(colours, site, read):
+    if _is_of_a_mock(colours, site, read) or site.perhaps:
         return True
     if site.paths.isdisjoint(AWAITABLE):
         return False

@@ -1,4 +1,4 @@
-"""What is true, and what `isinstance` tells of a name where it is."""
+"""What is true, and what `isinstance`, `type` and `cast` tell of the class of something."""
 
 from __future__ import annotations
 
@@ -60,6 +60,15 @@ class Instances(Names):
         with self.where_true(node.left, env):
             right = self.evaluate(node.right, env)
         return frozenset(value for value in values if not _is_true(value)) | right
+
+
+def told_of_classes(path: str, given: list[Values]) -> Values | None:
+    """What `type` gives, of one thing, or `cast`; None for other calls."""
+    if path == "builtins.type" and len(given) == 1:
+        return frozenset(Type(value.of) for value in given[0] if isinstance(value, Object))
+    if path == "typing.cast" and len(given) == 2:
+        return given[1] | {Object(value.of) for value in given[0] if isinstance(value, Type)}
+    return None
 
 
 def _is_true(value: Value) -> bool:

@@ -31,6 +31,7 @@ class Site:
         gathered: which of its arguments that is.
         asked: the names of methods that something unknown is asked for by a function of `operator`.
         first: what makes a test client, or the context of a request, is given first.
+        perhaps: functions of the project that it may call as well, for all that their name tells.
         either: whether it is by a name that may be of what is awaited, and of what is not.
     """
 
@@ -47,6 +48,7 @@ class Site:
     gathered: int = 0
     asked: set[str] = field(default_factory=set)
     first: Values = NOTHING
+    perhaps: set[Function] = field(default_factory=set)
     either: bool = False
     block: Block | None = None
 
