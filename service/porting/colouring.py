@@ -42,7 +42,7 @@ _WAITING_OVER_THE_BRIDGE = {
     "service.connections.run",
     "service.porting.runtime.run_if_awaitable",
 }
-_WAITING_PLAINLY = {*_WAITING_OVER_THE_BRIDGE, _APART}
+WAITING_PLAINLY = {*_WAITING_OVER_THE_BRIDGE, _APART}
 """What plain functions call to wait for what is asynchronous, once they are ported."""
 _OVER_THE_BRIDGE = "it waits over the bridge"
 
@@ -178,7 +178,7 @@ class Colours:
                     waits = self.waits(site)
                     if not waits:
                         continue
-                    if not site.paths & _WAITING_PLAINLY:
+                    if not site.paths & WAITING_PLAINLY:
                         self._keep(function, site.node, waits)
                         break
                     self._held.setdefault(function, (site.node, waits))

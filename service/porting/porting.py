@@ -32,6 +32,7 @@ from .passes.entries_lacking import tell_of_entries
 from .passes.environment_of_tests import tell_of_environments
 from .passes.environs import rewrite_environs
 from .passes.errors import rewrite_errors
+from .passes.exits import tell_of_exits
 from .passes.expectations import rewrite_expectations
 from .passes.files import rewrite_files
 from .passes.functions import define_functions
@@ -125,6 +126,7 @@ STEPS = (
     tell_of_blocking,
     tell_of_waiting_for_threads,
     tell_of_serving,
+    tell_of_exits,
     count_routes,
 )
 """What makes out the edits; the order matters where the pass says so."""
