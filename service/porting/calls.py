@@ -6,6 +6,7 @@ import libcst as cst
 
 from . import drivers
 from . import flask_types as types
+from .called_by_libraries import called_by_library, made_by_class
 from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by, passed_through
 from .doubles import CALLING, STANDING_IN
 from .environment import Environment
@@ -55,7 +56,6 @@ _HOLDING = {
     )
 } | CONTAINERS | {"functools.partial", *types.PUTTING}  # fmt: skip
 """Calls that call nothing of what they are given."""
-_CALLING_METHODS = {f"builtins.{name}" for name in ("bool", "iter", "len", "next", "repr", "str")}
 _BY_NAME = {f"builtins.{name}" for name in ("delattr", "hasattr", "setattr", "vars")}
 _OF_TEMPLATES = ("filters", "globals", "tests")
 _RENDERING = {
@@ -190,7 +190,7 @@ class Calls(Importing):
             site.paths.update(of.external_bases() or ["builtins.object"])
             self.fill(site, of, arguments, env)
         site.functions.update(
-            self.methods(of, "__post_init__"), *(each.factories for each in of.lineage())
+            made_by_class(self, of, site), *(each.factories for each in of.lineage())
         )
         return one(Object(of))
 
@@ -210,10 +210,7 @@ class Calls(Importing):
             site.first = given[0]
         if path in _BY_NAME and given:
             self.touch(site.node, given[0], env)
-        for value in given[0] if given else NOTHING:
-            if isinstance(value, Object) and path in _CALLING_METHODS:
-                name = f"__{path.removeprefix('builtins.')}__"
-                site.functions.update(self.methods(value.of, name))
+        site.functions |= called_by_library(self, site, path, arguments)
         site.paths |= applied(path, everything)
         role = role_of(path)
         if role is not None:

@@ -9,6 +9,7 @@ from .values import (
     External,
     Instance,
     Object,
+    Proxied,
     Routine,
     Row,
     Type,
@@ -17,6 +18,7 @@ from .values import (
     items,
     many,
     one,
+    routines,
 )
 
 SAME_AS_ARGUMENT = {
@@ -56,7 +58,9 @@ def made_by(path: str, arguments: Arguments) -> Values | None:
     if path in _MAPPINGS | {"builtins.dict"}:
         return many(_kept(positional, arguments))
     if path == _DEFAULTING:
-        return many(_default(NOTHING.union(*positional[:1])) | _kept(positional[1:], arguments))
+        making = NOTHING.union(*positional[:1])
+        called = frozenset(Proxied(function) for function in routines(making))
+        return many(_default(making) | _kept(positional[1:], arguments)) | called
     return None
 
 

@@ -39,7 +39,6 @@ from .values import (
 
 _CONNECTIONS = frozenset(drivers.CONNECTING.values())
 _TOLD_OF = {BYTEARRAY, types.VIEW}
-"""What passes ask of arguments whether they are."""
 
 
 class Expressions(Settings):
@@ -215,7 +214,8 @@ class Expressions(Settings):
             if not called:
                 inside = self._container_method(node, base, name, env)
                 if inside is not None:
-                    self._arguments(node, env)
+                    if (given := self._arguments(node, env)) and name == "sort":
+                        self.call(node, one(External("builtins.sorted")), given, env)
                     return inside
         else:
             called = self.evaluate(node.func, env)

@@ -31,6 +31,7 @@ from .values import (
     one,
     routines,
 )
+from .walking import below
 
 IMPLICIT = "implicit"
 """The role of a site where nothing is called in words."""
@@ -95,6 +96,17 @@ class Implicit(Attributes):
         for value in found:
             if isinstance(value, Object):
                 self._calls(node, env, {*self.methods(value.of, "__get__")})
+
+    def matched(self, node: cst.Match, values: Values, env: Environment) -> None:
+        """Note the properties that the patterns of a `match` read."""
+        patterns = [each for each in below(node) if isinstance(each, cst.MatchClass)]
+        names = {each.key.value for pattern in patterns for each in pattern.kwds}
+        by_place = any(pattern.patterns for pattern in patterns)
+        for value in values:
+            if isinstance(value, Object):
+                read = value.of.bindings.keys() if by_place else names
+                methods = {each for name in read for each in self.methods(value.of, name)}
+                self._calls(node.subject, env, {each for each in methods if each.is_property()})
 
     def write_to(self, node: cst.CSTNode, base: Values, name: str, env: Environment) -> None:
         """Note what assigning to an attribute calls."""

@@ -197,7 +197,7 @@ class Evaluation(Definitions):
         elif isinstance(node, cst.Try | cst.TryStar):
             self._try(node, env)
         elif isinstance(node, cst.Match):
-            self.evaluate(node.subject, env)
+            self.matched(node, self.evaluate(node.subject, env), env)
             branches = [env.branch()]
             for case in node.cases:
                 branches.append(env.branch())

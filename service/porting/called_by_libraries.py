@@ -1,0 +1,70 @@
+"""What calls of the standard library come to in the project, without naming it."""
+
+from __future__ import annotations
+
+import sys
+from pydoc import locate
+
+from .attributes import Attributes
+from .program import Class, Function
+from .sites import Site
+from .values import NOTHING, Arguments, Object, routines
+
+_SPECIAL = {f"builtins.{name}" for name in ("bool", "iter", "len", "next", "repr", "str")}
+_CLOSING = "contextlib.closing"
+_ELSEWHERE = {
+    *("asyncio", "builtins", "concurrent", "contextlib", "http", "json", "logging"),
+    *("multiprocessing", "socketserver", "sqlite3", "threading", "unittest"),
+}
+"""Modules whose classes call such methods in other threads, or are looked at by themselves."""
+_NAMED_BY_WHAT_COMES = ("do_", "handle_", "on_", "visit_")
+
+
+def called_by_library(
+    evaluation: Attributes, site: Site, path: str, arguments: Arguments
+) -> set[Function]:
+    """The methods that a call of the standard library calls; those it knows by name are pinned.
+
+    Special methods, by the call that is named like them; `close`, by `closing`; what `iter` has
+    beside a last value; and what a class overrides of the one that the called method is of.
+    """
+    found: set[Function] = set()
+    given = arguments[0][1] if arguments else NOTHING
+    if path == "builtins.iter" and len(arguments) > 1:
+        found |= routines(given)
+    elif path in _SPECIAL:
+        name = f"__{path.removeprefix('builtins.')}__"
+        classes = [value.of for value in given if isinstance(value, Object)]
+        return {each for of in classes for each in evaluation.methods(of, name)}
+    elif path == _CLOSING:
+        classes = [value.of for value in given if isinstance(value, Object)]
+        found |= {each for of in classes for each in evaluation.methods(of, "close")}
+    owner, _, method = path.rpartition(".")
+    library = owner.partition(".")[0]
+    if library in sys.stdlib_module_names and library not in _ELSEWHERE:
+        for value in evaluation.program.values.get(getattr(site.node, "func", site.node), NOTHING):
+            if isinstance(value, Object) and owner in value.of.external_bases():
+                found |= _overridden(value.of, owner, method)
+    for function in found:
+        function.pins.setdefault(f"{path} calls it", site.node)
+    return found
+
+
+def made_by_class(evaluation: Attributes, of: Class, site: Site) -> set[Function]:
+    """What making an object calls, or looking for a member of an `Enum`, beside `__init__`."""
+    missing = {*evaluation.methods(of, "_missing_")}
+    for function in missing:
+        function.pins.setdefault("Enum calls it", site.node)
+    return {*missing, *evaluation.methods(of, "__post_init__")}
+
+
+def _overridden(of: Class, base: str, method: str) -> set[Function]:
+    known = locate(base)
+    return {
+        function
+        for each in of.lineage()
+        for name, values in each.bindings.items()
+        if name != method and not name.startswith("__")
+        if hasattr(known, name) or name.startswith(_NAMED_BY_WHAT_COMES)
+        for function in routines(values)
+    }
