@@ -271,6 +271,8 @@ class Calls(Importing):
             return everything
         if path in SAME_AS_ARGUMENT:
             self.gathers(site, given)
+        if path == "builtins.staticmethod":
+            return everything
         if path == "flask.utils.run_sync":
             self.program.in_threads |= routines(everything)
         if path == "flask.Flask.ensure_sync":

@@ -9,21 +9,34 @@ from .adapted import makes_data
 from .drivers import SPEAKING_SQL
 from .values import External, Values
 
-_RUNNING_LOOPS = ("asyncio.run", "asyncio.?.run_until_complete", "asyncio.?.run_forever")
+_RUNNING_LOOPS = (
+    *("asyncio.run", "asyncio.Runner"),
+    *("asyncio.?.run_until_complete", "asyncio.?.run_forever"),
+)
 WAITING_IN_STDLIB = (
     *_RUNNING_LOOPS,
+    *(f"os.spawn{how}" for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")),
+    *(f"signal.{name}" for name in ("pause", "sigtimedwait", "sigwait", "sigwaitinfo")),
     "builtins.input",
     "dbm",
+    "fcntl.flock",
+    "fcntl.lockf",
     "ftplib",
     "http.client",
     "imaplib",
     "multiprocessing",
     "os.popen",
+    "os.read",
     "os.system",
     "os.wait",
+    "os.wait3",
+    "os.wait4",
+    "os.waitid",
     "os.waitpid",
     "poplib",
+    "sched",
     "select",
+    "selectors",
     "shelve",
     "smtplib",
     "socket",

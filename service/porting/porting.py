@@ -16,7 +16,7 @@ from .passes.annotations import rewrite_annotations
 from .passes.answers import rewrite_answers
 from .passes.applications import rewrite_applications
 from .passes.awaiting import await_calls
-from .passes.blocking import tell_of_blocking, tell_of_waiting_for_threads
+from .passes.blocking import tell_of_blocking, tell_of_log_handlers, tell_of_waiting_for_threads
 from .passes.blocks import detach_blocks
 from .passes.class_based_views import rewrite_class_based_views
 from .passes.connections_left import tell_of_connections_left
@@ -124,6 +124,7 @@ STEPS = (
     rewrite_queries,
     tell_of_half_written,
     tell_of_blocking,
+    tell_of_log_handlers,
     tell_of_waiting_for_threads,
     tell_of_serving,
     tell_of_exits,

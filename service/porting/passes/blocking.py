@@ -22,6 +22,8 @@ _COPYING = {f"flask.{COPY_CONTEXT}", "contextvars.copy_context"}
 _OWN_LOOPS = {"asyncio.run", f"{RUNNING}.{RUN_APART}"}
 _OF_OTHERS = {APP_COMMAND, COMMAND, CONTEXT_MANAGER, FIXTURE, TEST}
 """Who is called by other roles than these is called by Flask."""
+_LOGGING = {f"logging.handlers.{name}Handler" for name in ("HTTP", "SMTP", "Socket", "SysLog")}
+_LOGS = "may block the event loop when something is logged: put a QueueHandler before it"
 _ELSEWHERE = "the body of a request comes on the app's event loop alone: await it in the view"
 _WAITS = "a thread that it waits for may wait for this event loop: wait in asyncio.to_thread"
 
@@ -43,6 +45,14 @@ def tell_of_blocking(plan: Plan) -> None:
                 what = _blocking(plan, site)
                 if what:
                     plan.hand(function, site.node, f"{what} may block the event loop")
+
+
+def tell_of_log_handlers(plan: Plan) -> None:
+    """Note what sends what is logged somewhere, at once, wherever that is."""
+    for site in plan.sites("call"):
+        for path in site.paths & _LOGGING:
+            if not site.where.module.is_test:
+                plan.note(site.where, site.node, f"{path} {_LOGS}")
 
 
 def _tell_of_requests(plan: Plan, function: Function) -> None:

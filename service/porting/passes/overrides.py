@@ -26,8 +26,9 @@ _GIVEN_LAST = {
 _GIVEN_BEFORE = "finalize_request"
 _ERRORS = ("handle_exception", "handle_http_exception", "handle_user_exception")
 _MADE = ("make_default_options_response", "make_response")
+_BESIDE = ("do_teardown_appcontext", "open_resource", "update_template_context")
 _AWAITED_ANYHOW = {
-    *(f"{APP}.{name}" for name in (*_GIVEN_LAST, _GIVEN_BEFORE, *_ERRORS, *_MADE)),
+    *(f"{APP}.{name}" for name in (*_GIVEN_LAST, _GIVEN_BEFORE, *_ERRORS, *_MADE, *_BESIDE)),
     "flask.sessions.SecureCookieSessionInterface.make_null_session",
     "flask.sessions.SessionInterface.make_null_session",
 }

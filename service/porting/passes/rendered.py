@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import libcst as cst
 import libcst.matchers as m
 
-from service.porting.flask_types import TEMPLATE_EXTENSION
+from service.porting.flask_types import APP, TEMPLATE_EXTENSION
 from service.porting.implicit import is_special
 from service.porting.nodes import text_of
 from service.porting.plan import Plan
@@ -20,6 +20,7 @@ from service.porting.values import NOTHING, routines
 
 _OBJECTS = {"jinja2.Template.render"}
 _RENDERING = RENDERING_FILES | RENDERING_TEXTS | _OBJECTS
+_FOR_EACH = "update_template_context"
 _PROCESSOR = "context processor"
 _OWN_ENVIRONMENT = "jinja2."
 
@@ -60,7 +61,7 @@ class Rendered:
             names = known_as or names_of(function)
             anywhere = function not in given and names.isdisjoint(everywhere)
             anywhere |= is_special(function.name) and function in self._known_as
-            anywhere |= _is_of_an_extension(function)
+            anywhere |= _is_for_any(function)
             for site, words in self.words.items():
                 if names & words or (anywhere and not known_as):
                     self.called[site].add(function)
@@ -71,7 +72,7 @@ class Rendered:
             return True
         if function in self.plan.program.read_by_templates or function in self._known_as:
             return True
-        return _is_of_an_extension(function)
+        return _is_for_any(function)
 
     def _words(self, site: Site) -> set[str]:
         """The names in the template that is rendered there, if one is."""
@@ -109,9 +110,10 @@ class Rendered:
         }
 
 
-def _is_of_an_extension(function: Function) -> bool:
-    """Whether it is for tags of its own, which any template may have."""
-    return function.owner is not None and TEMPLATE_EXTENSION in function.owner.external_bases()
+def _is_for_any(function: Function) -> bool:
+    """Whether it is for tags of its own, which any template may have, or for each of them."""
+    bases = function.owner.external_bases() if function.owner is not None else ()
+    return TEMPLATE_EXTENSION in bases or (APP in bases and function.name == _FOR_EACH)
 
 
 def _of_own_environment(site: Site) -> bool:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import libcst as cst
 import libcst.matchers as m
+from quart.sessions import SessionInterface
 
 from service.porting.flask_attributes import may_have, taken
 from service.porting.flask_types import APP
@@ -24,11 +25,11 @@ from .request_classes import given_to_apps
 
 _AS_PROGRAM = m.If(test=m.Comparison(left=m.Name("__name__")))
 _SETTING = cst.Assign | cst.AnnAssign | cst.Arg | cst.DictElement
-_OF_SESSIONS = {"open_session", "save_session"}
+_OF_SESSIONS = {name for name in vars(SessionInterface) if not name.startswith("_")}
 _OF_APPS = {
-    *("__init__", "create_url_adapter", "dispatch_request", "do_teardown_request", "ensure_sync"),
-    *("finalize_request", "full_dispatch_request", "make_response", "preprocess_request"),
-    *("process_response", "wsgi_app"),
+    *("__init__", "create_url_adapter", "dispatch_request", "do_teardown_appcontext"),
+    *("do_teardown_request", "ensure_sync", "finalize_request", "full_dispatch_request"),
+    *("make_response", "preprocess_request", "process_response", "wsgi_app"),
 }
 """Methods of an app that each request comes to."""
 _RUN = f"{APP}.run"
