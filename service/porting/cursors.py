@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -15,6 +16,7 @@ from .program import Function
 from .query_blocks import Cursor, QueryBlocks
 from .query_edits import COUNTED, Rewriting, only_argument, remove
 from .sql import NotLiteral, Statement
+from .walking import below
 
 if TYPE_CHECKING:
     from .queries import Queries
@@ -294,6 +296,8 @@ class FunctionQueries(QueryBlocks):
                 raise NotLiteral("asyncpg takes one statement at a time")
             if method == COUNTED and not sql.counts:
                 raise NotLiteral("asyncpg counts the rows of INSERT, UPDATE and DELETE alone")
+            around = self._comprehensions(at) if method == "fetchrow" and not indexed else []
+            name = "" if any(loop.iter is at for loop in around) else self._fresh_name(around)
         except NotLiteral as error:
             self.q.refuse(execute, f"SQL is left as it is: {error}")
             return
@@ -304,7 +308,6 @@ class FunctionQueries(QueryBlocks):
         self.writes.count += 2 if sql.locks else sql.writes
         if sql.writes:
             self.writes.calls.append(execute)
-        name = self._fresh_name()
         rewriter = Rewriting(self.q, of, sql, method, dicts, indexed, name, at)
         self.q.handled(at)
         self.plan(at, rewriter, execute)
@@ -315,8 +318,23 @@ class FunctionQueries(QueryBlocks):
             if execute in self._committed:
                 self.writes.late.append(execute)
 
-    def _fresh_name(self) -> str:
-        for name in ("row", "record", "found"):
-            if name not in self.function.bindings:
-                return name
-        return "row_"
+    def _comprehensions(self, at: cst.CSTNode) -> list[cst.CompFor]:
+        """The loops within expressions that a row is fetched in.
+
+        Raises:
+            NotLiteral: one goes through what is made of the row, which nothing can have a name in.
+        """
+        kinds = m.ListComp() | m.SetComp() | m.DictComp() | m.GeneratorExp()
+        around = [each for each in m.findall(self.function.node, kinds) if at in below(each)]
+        loops = [node for each in around for node in below(each) if isinstance(node, cst.CompFor)]
+        if any(at in below(loop.iter) and at is not loop.iter for loop in loops):
+            raise NotLiteral("a comprehension goes through what is made of its row")
+        return loops
+
+    def _fresh_name(self, around: list[cst.CompFor]) -> str:
+        """A name for a row that nothing has here, nor in these loops."""
+        taken = self.function.bindings.keys() | self.function.outer_names
+        for loop in around:
+            taken |= {node.value for node in below(loop.target) if isinstance(node, cst.Name)}
+        names = chain(("row", "record", "found"), map("row_{}".format, count(1)))
+        return next(name for name in names if name not in taken)

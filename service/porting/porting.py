@@ -223,18 +223,20 @@ def _planned(program: Program, names: dict[str, str]) -> tuple[Plan, dict[Module
     """Decide, and make out all edits; once more for files that would not be Python then."""
     plain: set[Module] = set()
     left: set[Module] = set()
+    unchanged: set[Module] = set()
     while True:
         plan = _decided(program, Report(), names, left)
-        for module in left:
+        for module in unchanged:
             plan.by_hand[module].add(module.tree)
         _report_on_input(plan)
         for step in STEPS:
             step(plan)
         outcome, broken = plan.outcome()
-        if broken <= left:
+        if broken == unchanged:
             return plan, outcome
         left |= broken & plain
         plain |= broken
+        unchanged = broken & left
         keep_plain(program, plain, left)
 
 

@@ -72,6 +72,8 @@ class Rewriting:
         if self.method == "fetch":
             item = cst.Name(self.name)
             return cst.ListComp(called(kind, item), cst.CompFor(target=item, iter=result))
+        if not self.name:
+            return called(kind, result)
         named = cst.NamedExpr(cst.Name(self.name), result)
         test = cst.Comparison(
             in_parentheses(named), [cst.ComparisonTarget(cst.IsNot(), cst.Name("None"))]

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from io import BytesIO
 from typing import Any
+from weakref import finalize
 
 from quart import Quart, Response, current_app, request
+from quart.wrappers.response import FileBody
 from werkzeug.exceptions import NotFound
 from werkzeug.http import remove_entity_headers
 from werkzeug.security import safe_join
@@ -39,8 +41,9 @@ async def send_file(path_or_file: Any, *args: Any, **kwargs: Any) -> Response:
     body: Any
     if isinstance(path_or_file, str | os.PathLike):
         path_or_file = os.path.join(current_app.root_path, path_or_file)
-        body = classes.file_body_class(path_or_file)
-        kwargs["use_x_sendfile"] = True  # the file is opened when it is sent, and not here
+        own = classes.file_body_class is not Response.file_body_class
+        body = (classes.file_body_class if own else OpenFileBody)(path_or_file)
+        kwargs["use_x_sendfile"] = True  # or else this opens it once more
     elif isinstance(path_or_file, BytesIO):
         body = classes.io_body_class(path_or_file)
     else:
@@ -71,6 +74,25 @@ async def send_from_directory(directory: Any, path: Any, **kwargs: Any) -> Respo
     if found is None or not _is_file(os.path.join(current_app.root_path, found)):
         raise NotFound()
     return await send_file(found, **kwargs)
+
+
+class OpenFileBody(FileBody):
+    """A file that is open from when a view returns it: it is sent even if it is removed then."""
+
+    def __init__(self, file_path: str | os.PathLike[str], **options: Any) -> None:
+        super().__init__(file_path, **options)
+        with open(file_path, "rb", buffering=0) as file:
+            self._descriptor: Any = os.dup(file.fileno())
+        self._close = finalize(self, os.close, self._descriptor)
+
+    async def __aenter__(self) -> FileBody:
+        path: Any = self.file_path
+        if self._close.detach() is not None:  # this is the first time that it is read
+            self.file_path = self._descriptor
+        try:
+            return await super().__aenter__()
+        finally:
+            self.file_path = path
 
 
 def _is_file(path: str) -> bool:

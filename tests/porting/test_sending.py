@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Callable
 from inspect import isawaitable
 from io import BytesIO, StringIO
@@ -10,7 +12,7 @@ from typing import Any
 
 import flask
 import pytest
-from quart import Quart
+from quart import Quart, Response
 
 from service.connections import Connections
 from service.porting import sending
@@ -120,3 +122,31 @@ async def test_an_open_file_is_sent_and_closed(folder: Path) -> None:
     answer = await ported.test_client().get("/", headers={"Range": "bytes=2-5"})
     assert await answer.get_data(as_text=True) == "0123456789"
     assert file.closed
+
+
+async def test_a_file_is_sent_that_goes_when_the_view_has_returned(folder: Path) -> None:
+    _, ported = make(folder, VIEWS["path"])
+
+    @ported.after_request
+    async def remove(response: Response) -> Response:
+        (folder / "files" / "a.txt").unlink()
+        return response
+
+    before = _open_files()
+    answer = await answered(ported, {"Range": "bytes=2-5"})
+    assert await answer.get_data() == b"2345"
+    assert _open_files() == before
+
+
+async def test_a_file_that_is_not_sent_is_closed(folder: Path) -> None:
+    before = _open_files()
+    _, ported = make(folder, lambda web: web.send_file("files/a.txt"))
+    answer = await answered(ported, {})
+    assert _open_files() == before + 1
+    del answer
+    gc.collect()
+    assert _open_files() == before
+
+
+def _open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
