@@ -8,7 +8,7 @@ from . import drivers
 from . import flask_types as types
 from .called_by_libraries import called_by_library, made_by_class
 from .containers_made import CONTAINERS, SAME_AS_ARGUMENT, is_unknown, made_by, passed_through
-from .doubles import CALLING, STANDING_IN
+from .doubles import CALLING, PUTTING_IN, STANDING_IN
 from .environment import Environment
 from .importing import Importing, imports
 from .instances import told_of_classes
@@ -223,9 +223,8 @@ class Calls(Importing):
                     self.program.errors[site.node.args[0].value] = given[0]
         elif path == "builtins.setattr":
             self._setattr(site.node, arguments, env)
-        elif path == "pytest.MonkeyPatch.setitem" and isinstance(site.node, cst.Call):
-            for arg, values in zip(site.node.args[:1], given[2:], strict=False):
-                self._grow(site.node, arg.value, values, env)
+        elif path in PUTTING_IN and isinstance(site.node, cst.Call):
+            self.put_in(site.node, path, arguments, env)
         elif path in STANDING_IN:
             self.stand_in(site, path, arguments)
         elif path in CALLING:

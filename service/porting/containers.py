@@ -68,11 +68,12 @@ class Containers(Implicit):
         if name == "items":
             return many(one(Row((DATA, inside))))
         if name in _GROWING and node.args and isinstance(node.func, cst.Attribute):
-            added = self.evaluate(node.args[-1].value, env)
-            if name in {"extend", "update"}:
-                self.go_through(node.args[-1].value, added, env)
-                added = items(added)
-            self._grow(node, node.func.value, added, env)
+            for arg in node.args if name == "update" else node.args[-1:]:
+                added = self.evaluate(arg.value, env)
+                if name in {"extend", "update"} and arg.keyword is None:
+                    self.go_through(arg.value, added, env)
+                    added = items(added)
+                self._grow(node, node.func.value, added, env)
         return DATA
 
     def _grow(

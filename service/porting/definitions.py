@@ -241,8 +241,7 @@ class Definitions(Calls):
             inner = None if module else self.module(f"{name}.{wanted}", importer)
             if module is not None:
                 values = self.member(module, wanted)
-                if isinstance(env.scope, Function):
-                    env.scope.imported.add(bound)
+                env.scope.imported[bound] = module, wanted
             elif inner is not None:  # of a package that is a folder without `__init__.py`
                 values = one(ModuleValue(inner))
             else:

@@ -12,6 +12,7 @@ from .evaluation import Expressions
 from .nodes import parts_of
 from .sites import Double, Site
 from .values import (
+    DATA,
     NOTHING,
     Arguments,
     External,
@@ -22,6 +23,8 @@ from .values import (
     Type,
     Values,
     items,
+    many,
+    merged,
     one,
     routines,
 )
@@ -36,6 +39,13 @@ _IN_PLACE_OF_MEMBERS = {
 }
 STANDING_IN = _IN_PLACE_OF_A_NAME | _IN_PLACE_OF_A_MEMBER | _IN_PLACE_OF_MEMBERS
 """Calls that put a double in the place of what they name."""
+
+_SETTING_ITEMS = "pytest.MonkeyPatch.setitem"
+PUTTING_IN = {
+    *("unittest.mock.patch.dict", "mock.patch.dict", "pytest_mock.?.dict"),
+    _SETTING_ITEMS,
+}
+"""Calls that put something into a container for a while."""
 
 CALLING = {
     "pytest.raises": 1,
@@ -103,6 +113,24 @@ class Doubles(Expressions):
             elif how in {"side_effect", "wraps"}:
                 double = replace(double, called=(*double.called, (arg.value, values)))
         self._note(site.node, double)
+
+    def put_in(self, node: cst.Call, path: str, arguments: Arguments, env: Environment) -> None:
+        """Note what a container has for a while, but for texts and numbers."""
+        if path == _SETTING_ITEMS:
+            given = [values for _, values in arguments[2:]]
+        else:
+            given = [values if how else items(values) for how, values in arguments[1:]]
+        added = (
+            frozenset(value for value in NOTHING.union(*given) if not isinstance(value, Text))
+            - DATA
+        )
+        for arg, (_, named) in zip(node.args[:1], arguments, strict=False):
+            self._grow(node, arg.value, added, env)
+            for value in named:
+                of, _, name = value.text.rpartition(".") if isinstance(value, Text) else ("",) * 3
+                if added and name:
+                    kept = self.attribute(self.at(of), name)
+                    self.store(self.at(of), name, merged(kept | many(added)))
 
     def _note(self, node: cst.CSTNode, double: Double) -> None:
         self.program.doubles[node] = double

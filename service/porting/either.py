@@ -43,11 +43,11 @@ def may_be_either(colours: Colours, site: Site) -> bool:
 
 
 def _is_of_a_mock(colours: Colours, site: Site, read: cst.CSTNode) -> bool:
-    """Whether a test lets a mock stand in for the project's object whose method is awaited."""
-    if not isinstance(read, cst.Attribute) or site.where.module.is_test:
+    """Whether a test lets a mock stand in for a function that is awaited, or for its object."""
+    if site.where.module.is_test or not any(map(colours.is_async, site.functions)):
         return False
-    base = colours.program.values.get(read, NOTHING)
-    return not _MOCKS.isdisjoint(base) and any(map(colours.is_async, site.functions))
+    base = colours.program.values.get(read, NOTHING) if isinstance(read, cst.Attribute) else NOTHING
+    return not _MOCKS.isdisjoint({*base, *map(External, site.paths)})
 
 
 def _is_of_a_replaced_package(program: Program, site: Site) -> bool:

@@ -64,7 +64,7 @@ class Names:
         self.changed |= scope.bind(name, values)
 
     def change(self, env: Environment, name: str, values: Values) -> None:
-        """Note that what a name stands for, here or around, changes in itself."""
+        """Note that what a name stands for, here or around, changes in itself, for others, too."""
         scope: Scope | None = env.scope
         while scope is not None and name not in scope.bindings:
             scope = scope.parent
@@ -72,6 +72,11 @@ class Names:
             self.bind(env, name, values)
         else:
             self.changed |= scope.bind(name, values)
+        is_news = True
+        while scope is not None and name in scope.imported and is_news:
+            scope, name = scope.imported[name]
+            is_news = scope.bind(name, values)
+            self.changed |= is_news
 
     def look_up(self, env: Environment, name: str) -> Values:
         """What a name stands for here."""

@@ -31,6 +31,8 @@ class Scope:
         self.bindings: dict[str, Values] = {}
         self.outer_names: set[str] = set()
         """Names declared `global` or `nonlocal`."""
+        self.imported: dict[str, tuple[Module, str]] = {}
+        """Names that it imports from modules of the project: what they are called there."""
 
     def bind(self, name: str, values: Values) -> bool:
         """Add to what a name may stand for; tell whether that is news."""
@@ -185,8 +187,6 @@ class Function(Scope):
         self.returns: Values = NOTHING
         self.yields: Values = NOTHING
         self.decorators: list[Values] = []
-        self.imported: set[str] = set()
-        """Names that it imports from modules of the project."""
         self.applies: set[Function] = set()
         """What it calls with an argument of its own."""
         self.roles: set[str] = set()

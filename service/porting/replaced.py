@@ -6,10 +6,13 @@ import re
 
 from .program import Program
 
+_NO_VALUE = r"(?:(?<=attribute=)|(?<=name=)|(?<![=\[{])(?<!: ))"
+"""Before a text that may name what is replaced: not before an answer that a double is given."""
+
 
 def is_patched(program: Program, name: str) -> bool:
     """Whether a test names it in a string, for `patch` or `setattr`."""
-    named = rf"[\"'.]{re.escape(name)}[\"']"
+    named = rf"(?:\.|{_NO_VALUE}[\"']){re.escape(name)}[\"']"
     patching = re.compile(rf"(?:patch|setattr)\b(?:[^\n]*|[\w.]*\([^()]*){named}")
     return any(
         module.is_test and name in module.source and patching.search(module.source)
