@@ -29,7 +29,6 @@ from .values import (
     Routine,
     Super,
     Text,
-    Type,
     Values,
     items,
     merged,
@@ -214,7 +213,9 @@ class Expressions(Settings):
             if not called:
                 inside = self._container_method(node, base, name, env)
                 if inside is not None:
-                    if (given := self._arguments(node, env)) and name == "sort":
+                    if (given := self._arguments(node, env)) or name == "sort":
+                        self.used(node.func.value, base, env)
+                    if given and name == "sort":
                         self.call(node, one(External("builtins.sorted")), given, env)
                     return inside
         else:
@@ -317,9 +318,7 @@ class Expressions(Settings):
         return values | self.evaluate(node.orelse, env)
 
     def _binary(self, node: cst.BinaryOperation, env: Environment) -> Values:
-        both = self.evaluate(node.left, env) | self.evaluate(node.right, env)
-        kept = (value for value in both if not isinstance(value, Text | Routine | Type))
-        return frozenset(kept) or DATA
+        return self.combined(self.evaluate(node.left, env) | self.evaluate(node.right, env))
 
     def _named(self, node: cst.NamedExpr, env: Environment) -> Values:
         values = self.evaluate(node.value, env)

@@ -16,6 +16,7 @@ from .sites import Shown, Site
 from .template_uses import ANYHOW, Use
 from .templates import RENDERING_FILES, RENDERING_TEXTS
 from .values import (
+    DATA,
     NOTHING,
     Arguments,
     Instance,
@@ -25,6 +26,7 @@ from .values import (
     Routine,
     Row,
     Text,
+    Type,
     Value,
     Values,
     items,
@@ -36,6 +38,14 @@ from .walking import below
 IMPLICIT = "implicit"
 """The role of a site where nothing is called in words."""
 
+EQUAL = {"__eq__", "__hash__", "__ne__"}
+ORDER = {"__ge__", "__gt__", "__le__", "__lt__"}
+_OPERATORS = ("add", "and", "floordiv", "lshift", "matmul", "mod", "mul", "or", "pow", "rshift")
+ARITHMETIC = {
+    f"__{how}{name}__" for how in ("", "i", "r") for name in (*_OPERATORS, "sub", "truediv", "xor")
+}
+OF_ITEMS = EQUAL | ORDER | {"__add__", "__radd__"}
+"""What is called of the items of a container that is compared, sorted, searched or added up."""
 _DEPTH = 5
 """How far within what templates are given something is looked at."""
 _IN_WORDS = {
@@ -80,7 +90,26 @@ class Implicit(Attributes):
             elif isinstance(value, Proxied):
                 self._calls(node, env, {value.function})
                 found |= value.function.returns
+            elif isinstance(value, Many | Row):
+                self._calls(node, env, self._compared(value))
         return found
+
+    def combined(self, both: Values) -> Values:
+        """What an operator gives: what special methods return, or something of the same class."""
+        found: Values = NOTHING
+        for value in both:
+            if isinstance(value, Object):
+                methods = {each for name in ARITHMETIC for each in self.methods(value.of, name)}
+                found |= NOTHING.union(*(each.returns for each in methods)) if methods else {value}
+            elif not isinstance(value, Text | Routine | Type):
+                found |= {value}
+        return found or DATA
+
+    def _compared(self, container: Many | Row) -> set[Function]:
+        """The methods by which what is in a container is found, sorted or added up."""
+        within = {item.of for item in items(one(container)) if isinstance(item, Object)}
+        methods = (method for of in within for method in self._special_methods(of))
+        return {method for method in methods if method.name in OF_ITEMS}
 
     def read_from(
         self, node: cst.CSTNode, base: Values, name: str, found: Values, env: Environment

@@ -9,9 +9,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import libcst as cst
+import libcst.matchers as m
 
-from service.porting.implicit import IMPLICIT
-from service.porting.nodes import awaited, called
+from service.porting.implicit import ARITHMETIC, EQUAL, IMPLICIT, ORDER
+from service.porting.nodes import awaited, called, outline
 from service.porting.plan import ENSURE_ASYNC, RUNNING, Plan
 from service.porting.program import Function, Module, Scope
 from service.porting.sites import Site
@@ -24,23 +25,42 @@ _TRUTH = {"__bool__", "__len__"}
 _LOOP = {_LATER, "__getitem__", "__iter__", "__len__", "__next__", "__reversed__"}
 _SHOWN = {"__format__", "__repr__", "__str__"}
 _ITEM = {"__delitem__", "__getitem__", "__setitem__"}
-_EQUAL = {"__eq__", "__ne__"}
-_ORDER = {"__ge__", "__gt__", "__le__", "__lt__"}
-_OPERATORS = ("add", "and", "floordiv", "lshift", "matmul", "mod", "mul", "or", "pow", "rshift")
-_ARITHMETIC = {
-    f"__{how}{name}__" for how in ("", "i", "r") for name in (*_OPERATORS, "sub", "truediv", "xor")
-}
 _SIGNS = {"__invert__", "__neg__", "__pos__"}
 _GOING_THROUGH = {
-    *("all", "any", "dict", "enumerate", "filter", "frozenset", "list", "map", "max", "min"),
-    *("reversed", "set", "sorted", "sum", "tuple", "zip"),
+    **dict.fromkeys(("all", "any", "list", "tuple"), _LOOP),
+    **dict.fromkeys(("dict", "frozenset", "set"), _LOOP | EQUAL),
+    **dict.fromkeys(("max", "min", "sorted"), _LOOP | ORDER),
+    "format": _SHOWN,
+    "print": _SHOWN,
+    "sum": _LOOP | ARITHMETIC,
 }
+_LAZY_THEMSELVES = {"enumerate", "filter", "iter", "map", "reversed", "zip"}
+_OF_CONTAINERS = {
+    **dict.fromkeys(("count", "index", "remove"), EQUAL),
+    **dict.fromkeys(("difference", "extend", "fromkeys", "intersection", "join", "union"), _LOOP),
+    "format": _SHOWN,
+    "sort": ORDER,
+    "update": _LOOP,
+}
+"""Methods that go through what they are of, or are given."""
 
-_WRAPPED = cst.BinaryOperation | cst.Call | cst.Comparison | cst.Subscript | cst.UnaryOperation
+_NOT_THERE = m.Call(m.Name("super"), args=[]) | m.Call(m.Name("next"), args=[m.Arg()])
+"""What is no method there, or raises what no coroutine can."""
+_UNPACKING = m.Assign(
+    targets=[m.ZeroOrMore(), m.AssignTarget(m.List() | m.Tuple()), m.ZeroOrMore()]
+)
+_WRAPPED = (
+    cst.BinaryOperation
+    | cst.BooleanOperation
+    | cst.Call
+    | cst.Comparison
+    | cst.Subscript
+    | cst.UnaryOperation
+)
 """What becomes a lambda as a whole."""
 _CALLING = {
     **dict.fromkeys((cst.Assert, cst.If, cst.IfExp, cst.While), "bool"),
-    **dict.fromkeys((cst.CompFor, cst.For, cst.StarredElement), "list"),
+    **dict.fromkeys((cst.Assign, cst.CompFor, cst.For, cst.StarredElement), "list"),
     cst.FormattedStringExpression: "str",
 }
 """What comes to the same, called for the operand alone."""
@@ -72,7 +92,7 @@ def _rewrite(
     scopes: dict[cst.CSTNode, Scope],
 ) -> None:
     kept = _kept(plan, module)
-    seen: set[cst.CSTNode] = set()
+    seen = _made_lazily(module, called, scopes)
     done: set[cst.CSTNode] = set()
     for node in below(module.tree):
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Call):
@@ -90,12 +110,30 @@ def _rewrite(
                 plan.hand(scopes[operand], node, _REASON.format(function.label))
             else:
                 edits = plan.edits(module)
-                edits.change(part, _elsewhere(edits.need(RUNNING, ENSURE_ASYNC), calling))
+                alone = called.keys().isdisjoint({*below(part)} - {part})
+                edits.change(part, _elsewhere(edits.need(RUNNING, ENSURE_ASYNC), calling, alone))
                 done |= {*below(part)}
             break
-        for name, function in called.get(node, ()):
-            if name == _LATER and node not in seen | done:
-                plan.hand(scopes[node], node, _REASON.format(function.label))
+        later = [each for name, each in called.get(node, ()) if name == _LATER]
+        if later and node not in seen | done:
+            first = min(later, key=lambda each: each.place)
+            plan.hand(scopes[node], node, _REASON.format(first.label))
+
+
+def _made_lazily(
+    module: Module, called: dict[cst.CSTNode, set[Called]], scopes: dict[cst.CSTNode, Scope]
+) -> set[cst.CSTNode]:
+    """What `zip(map(f, xs))` and the like are given, and go through when somebody does so."""
+    seen: set[cst.CSTNode] = set()
+    for node in reversed([*below(module.tree)]):
+        if isinstance(node, cst.Call) and outline(node.func) in _LAZY_THEMSELVES:
+            for arg in node.args:
+                found = {each for each in called.get(arg.value, ()) if each[0] in _LOOP}
+                if found:
+                    seen.add(arg.value)
+                    called[node] |= {(_LATER, function) for _, function in found}
+                    scopes[node] = scopes[arg.value]
+    return seen
 
 
 def _called(site: Site) -> Iterator[Called]:
@@ -123,14 +161,20 @@ def _kept(plan: Plan, module: Module) -> set[cst.CSTNode]:
             node.conversion or node.format_spec
         ):
             found.add(node.expression)
-        elif isinstance(node, cst.Await | cst.Yield | cst.NamedExpr):
+        elif isinstance(node, cst.Await | cst.Yield | cst.NamedExpr) or m.matches(node, _NOT_THERE):
             found.add(node)
     return found
 
 
-def _elsewhere(ensure: str, calling: str) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
+def _elsewhere(
+    ensure: str, calling: str, alone: bool
+) -> Callable[[cst.BaseExpression], cst.BaseExpression]:
+    """In a thread; what is called for an operand that waits for nothing else is named alone."""
+
     def edit(node: cst.BaseExpression) -> cst.BaseExpression:
-        if calling:
+        if calling and not alone:
+            node = called(calling, node)
+        elif calling:
             return awaited(called(called(ensure, cst.Name(calling)), node))
         return awaited(cst.Call(called(ensure, cst.Lambda(cst.Parameters(), node))))
 
@@ -142,9 +186,9 @@ def _operands(node: cst.CSTNode) -> Iterator[Operand]:
     if isinstance(node, cst.Comparison):
         yield from _compared(node)
     elif isinstance(node, cst.BinaryOperation):
-        yield from ((node.left, _ARITHMETIC), (node.right, _ARITHMETIC))
+        yield from ((node.left, ARITHMETIC), (node.right, ARITHMETIC | _SHOWN))
     elif isinstance(node, cst.AugAssign):
-        yield from ((node.target, _ARITHMETIC), (node.value, _ARITHMETIC))
+        yield from ((node.target, ARITHMETIC), (node.value, ARITHMETIC))
     elif isinstance(node, cst.UnaryOperation):
         yield node.expression, _TRUTH if isinstance(node.operator, cst.Not) else _SIGNS
     elif isinstance(node, cst.BooleanOperation):
@@ -160,17 +204,29 @@ def _operands(node: cst.CSTNode) -> Iterator[Operand]:
     elif isinstance(node, cst.StarredElement):
         yield node.value, _LOOP
     elif isinstance(node, cst.Call):
-        goes = isinstance(node.func, cst.Name) and node.func.value in _GOING_THROUGH
         yield node, {_ITSELF}
-        yield from ((arg.value, _LOOP) for arg in node.args if goes or arg.star == "*")
+        yield from _given(node)
+    elif isinstance(node, cst.Assign) and m.matches(node, _UNPACKING):
+        yield node.value, _LOOP
+
+
+def _given(node: cst.Call) -> Iterator[Operand]:
+    if isinstance(node.func, cst.Name):
+        names = _GOING_THROUGH.get(node.func.value, set())
+    elif isinstance(node.func, cst.Attribute):
+        names = _OF_CONTAINERS.get(node.func.attr.value, set())
+        yield node.func.value, names
+    else:
+        names = set()
+    yield from ((arg.value, _LOOP if arg.star == "*" else names) for arg in node.args)
 
 
 def _compared(node: cst.Comparison) -> Iterator[Operand]:
     left = node.left
     for target in node.comparisons:
         if isinstance(target.operator, cst.In | cst.NotIn):
-            yield target.comparator, {"__contains__", *_LOOP}
+            yield from ((target.comparator, {"__contains__", *_LOOP, *EQUAL}), (left, EQUAL))
         elif not isinstance(target.operator, cst.Is | cst.IsNot):
-            names = _EQUAL if isinstance(target.operator, cst.Equal | cst.NotEqual) else _ORDER
+            names = EQUAL if isinstance(target.operator, cst.Equal | cst.NotEqual) else ORDER
             yield from ((left, names), (target.comparator, names))
         left = target.comparator
