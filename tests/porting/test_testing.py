@@ -12,7 +12,10 @@ import pytest
 from quart import Quart, Response, g, has_app_context, jsonify, request, session
 from quart.sessions import SecureCookieSession, SessionInterface
 
+from service.connections import Connections, get_db
 from service.porting.testing import PortedClient, ported_client
+from tests.connections.ledger import LEDGERS, Ledger
+from tests.eventually import until
 
 
 def make_app() -> Quart:
@@ -44,6 +47,27 @@ async def test_each_request_has_a_g_of_its_own_that_is_kept_until_the_next() -> 
         assert await response.get_json() == {"user": None}
         assert "user" not in g
     assert not has_app_context()
+
+
+async def test_connections_are_opened_after_a_request_and_go_back_before_the_next() -> None:
+    ledger = LEDGERS["ledger://client"] = Ledger()
+    app = make_app()
+    app.config["CONNECTIONS"] = {"x": "ledger://client"}
+    connections = Connections(app)
+    client = PortedClient(app)
+    async with client:
+        await client.get("/who")
+        connection = await get_db("x")
+        assert await get_db("x") is connection
+        await client.get("/who")
+        assert ledger.out == 0
+        await get_db("x")
+    assert ledger.out == 0
+    with client:
+        await client.get("/who")
+        await get_db("x")
+    await until(lambda: ledger.out == 0)
+    await connections.close()
 
 
 async def test_a_request_in_an_app_context_leaves_that_as_it_is() -> None:
