@@ -21,7 +21,7 @@ from quart import Quart, Response
 from quart.ctx import AppContext, RequestContext
 from quart.globals import _cv_app, _cv_request
 from quart.sessions import SessionMixin
-from quart.signals import got_request_exception, request_started
+from quart.signals import got_request_exception, request_finished, request_started
 from quart.testing import QuartClient
 from werkzeug.datastructures import Headers
 from werkzeug.test import Client, Cookie
@@ -80,6 +80,7 @@ class PortedClient(QuartClient):
         self._add_cookies(sent.headers, sent)
         met: list[tuple[RequestContext, AppContext]] = []
         raised: list[Exception] = []
+        names: dict[str, str] = {}
 
         async def meet(sender: Quart, **extra: Any) -> None:
             met.append((_cv_request.get(), _cv_app.get()))
@@ -87,15 +88,20 @@ class PortedClient(QuartClient):
         async def catch(sender: Quart, exception: Exception, **extra: Any) -> None:
             raised.append(exception)
 
+        async def name(sender: Quart, response: Any, **extra: Any) -> None:
+            names.update((key.lower(), key) for key, _ in response.headers)
+
         try:
             with (
+                request_finished.connected_to(name, self.app),
                 request_started.connected_to(meet, self.app),
                 got_request_exception.connected_to(catch, self.app),
             ):
                 async with self.http_connection_class(self.app, sent.scope()) as connection:
                     await connection.send(sent.body)
                     await connection.send_complete()
-                headers = Headers(cast(Any, connection).headers)
+                sent_back = cast(Any, connection).headers  # without capitals, as ASGI has them
+                headers = Headers([(names.get(key, key), value) for key, value in sent_back])
                 response = await connection.as_response()
                 response.headers = headers  # as sent, without a type and a length made up
         finally:
