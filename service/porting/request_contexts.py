@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ from quart.ctx import RequestContext
 from quart.testing.utils import make_test_scope, no_op_push
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
 
 from .environ import GIVEN
 
@@ -33,16 +36,24 @@ def request_context(app: Quart, *args: Any, **kwargs: Any) -> RequestContext:
 
 
 class Sent:
-    """A request as it is sent, from the arguments that Flask's client takes."""
+    """A request as it is sent, from the arguments that Flask's client takes.
+
+    The first may be Werkzeug's `EnvironBuilder`, an environment, or a request, for all of them.
+    """
 
     def __init__(self, app: Quart, *args: Any, **kwargs: Any) -> None:
-        builder = _Environ(app, *args, **kwargs)
-        try:
-            request = builder.get_request()
-            self.body: bytes = request.get_data()
-            self.headers = Headers(list(request.headers))
-        finally:
-            builder.close()
+        given = args[0] if args else None
+        if isinstance(given, EnvironBuilder | Mapping | Request | Sent):
+            request = _made(given, kwargs.get("environ_base") or {})
+            self.body: bytes = given.body if isinstance(given, Sent) else request.get_data()
+        else:
+            builder = _Environ(app, *args, **kwargs)
+            try:
+                request = builder.get_request()
+                self.body = request.get_data()
+            finally:
+                builder.close()
+        self.headers = Headers(list(request.headers))
         self.environ = request.environ
         parts = (kwargs.get(name) or {} for name in ("environ_base", "environ_overrides"))
         self.given = {key: value for part in parts for key, value in part.items()}
@@ -71,6 +82,16 @@ class Sent:
             "1.1",
             base,
         )
+
+
+def _made(given: EnvironBuilder | Mapping[str, Any] | Request | Sent, base: Any) -> Request:
+    """The request that was made already, in another way, with what the client says of all."""
+    if isinstance(given, EnvironBuilder):
+        builder = copy(given)
+        builder.environ_base = {**base, **(given.environ_base or {})}
+        return builder.get_request()
+    environ = given if isinstance(given, Mapping) else given.environ
+    return Request({**base, **environ})
 
 
 class _Environ(EnvironBuilder):

@@ -8,6 +8,7 @@ The responses are Quart's.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar, Token
@@ -20,7 +21,7 @@ from quart import Quart, Response
 from quart.ctx import AppContext, RequestContext
 from quart.globals import _cv_app, _cv_request
 from quart.sessions import SessionMixin
-from quart.signals import got_request_exception, request_started
+from quart.signals import got_request_exception, request_finished, request_started
 from quart.testing import QuartClient
 from werkzeug.datastructures import Headers
 from werkzeug.test import Client, Cookie
@@ -35,9 +36,10 @@ T = TypeVar("T")
 class PortedClient(QuartClient):
     """Quart's test client, with requests given as for Flask's (and Werkzeug's `EnvironBuilder`).
 
-    Within `async with client:` the request and what `g` had are kept until the next request. What
-    a view raises and nobody handles is raised here as Flask's client does: if the app is testing or
-    debugging, unless `PROPAGATE_EXCEPTIONS` says otherwise.
+    Within `async with client:` the request and what `g` had are kept until the next request, and
+    `get_db` opens what is asked for meanwhile. What a view raises and nobody handles is raised here
+    as Flask's client does: if the app is testing or debugging, unless `PROPAGATE_EXCEPTIONS` says
+    otherwise.
     """
 
     def __init__(self, app: Quart, response_wrapper: Any = None, use_cookies: bool = True) -> None:
@@ -49,6 +51,9 @@ class PortedClient(QuartClient):
             "HTTP_USER_AGENT": f"Werkzeug/{version('werkzeug')}",
         }
         self._kept: list[tuple[ContextVar[Any], Any, Token[Any]]] = []
+        self._open: list[Any] = []
+        """The app contexts that are kept, each with connections of its own."""
+        self._closing: asyncio.Future[None] | None = None
 
     @property
     def application(self) -> Quart:
@@ -71,9 +76,11 @@ class PortedClient(QuartClient):
 
     async def _send(self, sent: Sent) -> Response:
         self._forget()
+        await self._close()
         self._add_cookies(sent.headers, sent)
         met: list[tuple[RequestContext, AppContext]] = []
         raised: list[Exception] = []
+        names: dict[str, str] = {}
 
         async def meet(sender: Quart, **extra: Any) -> None:
             met.append((_cv_request.get(), _cv_app.get()))
@@ -81,15 +88,20 @@ class PortedClient(QuartClient):
         async def catch(sender: Quart, exception: Exception, **extra: Any) -> None:
             raised.append(exception)
 
+        async def name(sender: Quart, response: Any, **extra: Any) -> None:
+            names.update((key.lower(), key) for key, _ in response.headers)
+
         try:
             with (
+                request_finished.connected_to(name, self.app),
                 request_started.connected_to(meet, self.app),
                 got_request_exception.connected_to(catch, self.app),
             ):
                 async with self.http_connection_class(self.app, sent.scope()) as connection:
                     await connection.send(sent.body)
                     await connection.send_complete()
-                headers = Headers(cast(Any, connection).headers)
+                sent_back = cast(Any, connection).headers  # without capitals, as ASGI has them
+                headers = Headers([(names.get(key, key), value) for key, value in sent_back])
                 response = await connection.as_response()
                 response.headers = headers  # as sent, without a type and a length made up
         finally:
@@ -142,10 +154,25 @@ class PortedClient(QuartClient):
         """
         around = _cv_app.get(None)
         if around is None or around.app is not self.app:
-            self._push(_cv_app, of_app.copy())
+            self._push(_cv_app, self._opened(of_app))
         else:
             vars(around.g).update(vars(of_app.g))
         self._push(_cv_request, of_request.copy())
+
+    def _opened(self, ended: AppContext) -> AppContext:
+        """A context with the same `g`, in which `get_db` opens anew: its connections went back."""
+        context = self.app.app_context()
+        context.g = ended.g
+        if hasattr(context, "let_go"):
+            cast(Any, context).scope.enter()
+            self._open.append(context)
+        return context
+
+    async def _close(self) -> None:
+        while self._open:
+            context = self._open.pop()
+            if context.scope.is_here():  # what is of another event loop goes with that
+                await context.let_go()
 
     def _push(self, variable: ContextVar[Any], context: Any) -> None:
         self._kept.append((variable, context, variable.set(context)))
@@ -168,9 +195,13 @@ class PortedClient(QuartClient):
     def __exit__(self, *error: Any) -> None:
         self.preserve_context = False
         self._forget()
+        if self._open:
+            self._closing = asyncio.ensure_future(self._close())
 
     async def __aexit__(self, *error: Any) -> None:
-        self.__exit__(*error)
+        self.preserve_context = False
+        self._forget()
+        await self._close()
 
     def set_cookie(  # type: ignore[override]
         self, key: str, value: str = "", **options: Any

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 from contextvars import copy_context
-from typing import Any
+from typing import Any, cast
 
 import flask
 import pytest
 from quart import Quart, Response, g, has_app_context, jsonify, request, session
 from quart.sessions import SecureCookieSession, SessionInterface
+from werkzeug.test import EnvironBuilder
 
+from service.connections import Connections, get_db
 from service.porting.testing import PortedClient, ported_client
+from tests.connections.ledger import LEDGERS, Ledger
+from tests.eventually import until
 
 
 def make_app() -> Quart:
@@ -44,6 +48,69 @@ async def test_each_request_has_a_g_of_its_own_that_is_kept_until_the_next() -> 
         assert await response.get_json() == {"user": None}
         assert "user" not in g
     assert not has_app_context()
+
+
+async def test_connections_are_opened_after_a_request_and_go_back_before_the_next() -> None:
+    ledger = LEDGERS["ledger://client"] = Ledger()
+    app = make_app()
+    app.config["CONNECTIONS"] = {"x": "ledger://client"}
+    connections = Connections(app)
+    client = PortedClient(app)
+    async with client:
+        await client.get("/who")
+        connection = await get_db("x")
+        assert await get_db("x") is connection
+        await client.get("/who")
+        assert ledger.out == 0
+        await get_db("x")
+    assert ledger.out == 0
+    with client:
+        await client.get("/who")
+        await get_db("x")
+    await until(lambda: ledger.out == 0)
+    await connections.close()
+
+
+async def test_headers_have_the_names_that_the_app_gave_them() -> None:
+    app = make_app()
+    app.add_url_rule("/tagged", view_func=lambda: ("", 200, {"ETag": "a", "X-DNS": "on"}))
+    response = await PortedClient(app).get("/tagged")
+    assert {"ETag": "a", "X-DNS": "on"}.items() <= dict(response.headers).items()
+
+
+@pytest.mark.parametrize("kind", ["builder", "request", "environ"])
+def test_requests_that_are_made_already_are_sent(kind: str) -> None:
+    of_flask, ported = flask.Flask("sent"), Quart("sent")
+
+    def told(request: Any, body: Any) -> dict[str, Any]:
+        given = [request.method, request.full_path, request.headers["X-A"], request.remote_addr]
+        return {"given": given, "body": body}
+
+    of_flask.add_url_rule(
+        "/a", "a", lambda: told(flask.request, flask.request.get_json()), methods=["POST"]
+    )
+
+    @ported.post("/a")
+    async def view() -> dict[str, Any]:
+        return told(request, await request.get_json())
+
+    def made() -> Any:
+        builder = EnvironBuilder("/a?b=1", method="POST", json={"c": 1}, headers=[("X-A", "1")])
+        if kind == "builder":
+            return builder
+        return builder.get_request() if kind == "request" else builder.get_environ()
+
+    async def answer() -> Any:
+        client = PortedClient(ported)
+        client.environ_base["REMOTE_ADDR"] = "1.2.3.4"
+        response = await client.open(made())
+        again = await client.open(cast(Any, response).request)
+        assert await again.get_json() == await response.get_json()
+        return await response.get_json()
+
+    client = of_flask.test_client()
+    client.environ_base["REMOTE_ADDR"] = "1.2.3.4"
+    assert asyncio.run(answer()) == client.open(made()).get_json()
 
 
 async def test_a_request_in_an_app_context_leaves_that_as_it_is() -> None:
