@@ -211,9 +211,10 @@ def _not_awaited(plan: Plan, double: Double) -> set[str]:
     made_up = double.node if double.node is not None else double.site.node
     if isinstance(made_up, cst.Name) and made_up.value == "None":
         return set()
+    made = NOTHING.union(double.given, *(each.returns for each in routines(double.given)))
     own = {
         name
-        for value in double.given
+        for value in made
         if isinstance(value, Object | Type)
         for name, method in _methods(value)
         if plan.colours.is_async(method)
@@ -224,9 +225,21 @@ def _not_awaited(plan: Plan, double: Double) -> set[str]:
         if isinstance(value, Object | Type)
         for name, method in _methods(value)
         if _became_async(plan, method) or (method.was_async and _is_left(plan, name))
+        if not _is_called_as_either(plan, value, method)
     }
     found = (of_project | _of_flask(plan, double)) - own
     return _beyond_measure(plan, double, made_up, found)
+
+
+def _is_called_as_either(plan: Plan, of: Object | Type, method: Function) -> bool:
+    """Whether all that calls it, but for its own class, awaits only what is awaitable."""
+    callers = [
+        site
+        for site in plan.sites("call")
+        if method in site.functions and not site.where.module.is_test
+        if getattr(site.where, "owner", None) not in of.of.lineage()
+    ]
+    return bool(callers) and all(may_be_either(plan.colours, site) for site in callers)
 
 
 def _beyond_measure(plan: Plan, double: Double, made_up: cst.CSTNode, names: set[str]) -> set[str]:
