@@ -216,7 +216,7 @@ class Expressions(Settings):
                     if (given := self._arguments(node, env)) or name == "sort":
                         self.used(node.func.value, base, env)
                     if given and name == "sort":
-                        self.call(node, one(External("builtins.sorted")), given, env)
+                        self.call(node, one(External("builtins.sorted")), [("", base), *given], env)
                     return inside
         else:
             called = self.evaluate(node.func, env)

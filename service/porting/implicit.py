@@ -65,7 +65,7 @@ def is_special(name: str) -> bool:
 def reached(site: Site, function: Function) -> str:
     """What to call a function that a site reaches: which special method it is, nobody can tell."""
     several = sum(is_special(each.name) for each in site.functions) > 1
-    if site.role == IMPLICIT and several and function.owner and is_special(function.name):
+    if several and function.owner and is_special(function.name):
         return f"a special method of {function.owner.name}"
     return function.label
 
@@ -146,6 +146,8 @@ class Implicit(Attributes):
                 for kept in value.of.attribute(name):
                     if isinstance(kept, Object):
                         methods |= {*self.methods(kept.of, "__set__")}
+                    elif isinstance(kept, Routine) and kept.function.is_property():
+                        methods.add(kept.function)
                 self._calls(node, env, methods)
 
     def touch(self, node: cst.CSTNode, base: Values, env: Environment) -> None:
