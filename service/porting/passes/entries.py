@@ -15,7 +15,7 @@ from service.porting.plan import Plan
 from service.porting.program import Function, Module
 from service.porting.replaced import is_set_later
 from service.porting.sites import Site
-from service.porting.values import Instance
+from service.porting.values import Instance, routines
 
 from .borrowing import borrow
 
@@ -156,17 +156,19 @@ def _source(plan: Plan, site: Site, node: cst.BaseExpression) -> str:
         elif not _is_portable(module, word) and not _is_known_to_app(plan, module, word):
             raise NotPortable(f"it depends on {word} of {module.name}")
         elif isinstance(site.where, Function) and word not in _PORTABLE:
-            _see_to_what_is_read(plan, node, word)
+            _see_to_what_is_read(plan, node, word, module)
     source = " ".join(cst.Module([]).code_for_node(node).split())
     for app in apps:
         source = re.sub(rf"\b{app}\.config\b", "app.config", source)
     return source.replace("current_app.", "app.").replace("flask.app.", "app.")
 
 
-def _see_to_what_is_read(plan: Plan, node: cst.BaseExpression, word: str) -> None:
+def _see_to_what_is_read(plan: Plan, node: cst.BaseExpression, word: str, module: Module) -> None:
     """What is read at each opening must be what the entry reads once."""
     written = [dotted(each).split(".") for each in m.findall(node, m.Name() | m.Attribute())]
     read = {name for parts in written for name in parts if parts[0] == word}
+    for function in routines(module.bindings.get(word, frozenset())):
+        read |= set(names_read(function.node)) & function.module.bindings.keys() - _PORTABLE
     for name in sorted(read):
         if is_set_later(plan.program, name):
             raise NotPortable(f"it depends on {name}, which is set later")

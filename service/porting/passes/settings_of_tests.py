@@ -50,6 +50,18 @@ def tell_of_settings_of_tests(plan: Plan) -> None:
 
 
 def entries_of(plan: Plan) -> Iterator[tuple[str, cst.CSTNode]]:
+    """The entries, and the functions that they call, by the names of the entries."""
+    for name, entry in _written(plan):
+        yield name, entry
+        called = {
+            dotted(cst.ensure_type(each, cst.Call).func) for each in m.findall(entry, m.Call())
+        }
+        for function in plan.program.functions.values() if called else ():
+            if function.name in called and function.parent is function.module:
+                yield name, function.node
+
+
+def _written(plan: Plan) -> Iterator[tuple[str, cst.CSTNode]]:
     """The entries by their names: those to be written, and those of a project that is ported."""
     for name, entry in plan.entries.items():
         yield name, cst.parse_expression(entry)
