@@ -68,15 +68,23 @@ class Names:
         scope: Scope | None = env.scope
         while scope is not None and name not in scope.bindings:
             scope = scope.parent
-        if scope is None or scope is env.scope:
+        module = env.scope.module
+        if scope is env.scope or name in env.names or not (scope or module.stars):
             self.bind(env, name, values)
-        else:
+        elif scope is not None:
             self.changed |= scope.bind(name, values)
         is_news = True
-        while scope is not None and name in scope.imported and is_news:
-            scope, name = scope.imported[name]
+        while is_news and (origin := self._origin(scope or module, name)):
+            scope, name = origin
             is_news = scope.bind(name, values)
             self.changed |= is_news
+
+    def _origin(self, scope: Scope, name: str) -> tuple[Module, str] | None:
+        """The module that a name is imported from, and what it is called there."""
+        if name in scope.imported:
+            return scope.imported[name]
+        starred = scope.stars if isinstance(scope, Module) else ()
+        return next(((other, name) for other in starred if name in other.bindings), None)
 
     def look_up(self, env: Environment, name: str) -> Values:
         """What a name stands for here."""

@@ -34,6 +34,7 @@ from .values import (
     External,
     Generated,
     Instance,
+    Many,
     Object,
     Routine,
     Type,
@@ -302,7 +303,10 @@ class Evaluation(Definitions):
             self.assign(node.target, values, env)
         elif isinstance(node, cst.AugAssign):
             kept = self.evaluate(node.target, env)
-            self.assign(node.target, kept | self.evaluate(node.value, env), env)
+            values = merged(kept | self.evaluate(node.value, env))
+            self.assign(node.target, values, env)
+            if isinstance(node.target, cst.Name) and any(isinstance(each, Many) for each in kept):
+                self.change(env, node.target.value, values)
         elif isinstance(node, cst.Return):
             if node.value is not None and isinstance(env.where, Function):
                 if env.where.is_generator:
