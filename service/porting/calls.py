@@ -264,14 +264,14 @@ class Calls(Importing):
             if path == "flask.stream_with_context":
                 self._stream(everything)
                 return everything
+            if path == "builtins.staticmethod":
+                return everything
             options = path.startswith("click.") and all(how for how, _ in arguments)
             if not routines(everything) or options or path.startswith(_MAKING):
                 return one(External(f"{path}()"))
             return everything
         if path in SAME_AS_ARGUMENT:
             self.gathers(site, given)
-        if path == "builtins.staticmethod":
-            return everything
         if path == "flask.utils.run_sync":
             self.program.in_threads |= routines(everything)
         if path == "flask.Flask.ensure_sync":

@@ -20,6 +20,7 @@ every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 OTHER_REASONS = {
     "app_contexts_that_block",
     "await_in_a_class_body",
+    "called_with_items",
     "functions_found_and_wrapped",
     "initialized_in_a_context",
     "special_methods_in_tests",

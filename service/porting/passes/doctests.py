@@ -13,8 +13,8 @@ from service.porting.program import Module
 from service.porting.walking import below
 
 _EXAMPLE = re.compile(r"^\s*(?:>>>|\.\.\.) (.*)$", re.MULTILINE)
-_WORD = re.compile(r"[A-Za-z_]\w*")
-_OF_FLASK = {"app_context", "test_cli_runner", "test_client", "test_request_context"}
+_WORD = re.compile(r"\.?\b[A-Za-z_]\w*")
+_OF_FLASK = {".app_context", ".test_cli_runner", ".test_client", ".test_request_context"}
 _RUNS = re.compile(r"^\s*(?:import|from)\b.*\bdoctest\b|--doctest-", re.MULTILINE)
 _REASON = "doctests cannot await what is asynchronous now"
 _DOCUMENTED = cst.ClassDef | cst.FunctionDef | cst.Module
@@ -27,8 +27,8 @@ def tell_of_doctests(plan: Plan) -> None:
     texts = [*(module.source for module in modules), *(_text(path) for path in sorted(told))]
     if not any(map(_RUNS.search, texts)):
         return
-    awaited = {each.name for each in plan.colours.asynchronous} | _OF_FLASK
-    awaited |= {each.name for each in plan.functions() if each.was_async}
+    functions = plan.colours.asynchronous | {each for each in plan.functions() if each.was_async}
+    awaited = {f".{each.name}" if each.owner else each.name for each in functions} | _OF_FLASK
     for module in modules:
         if ">>>" in module.source:
             _tell(plan, module, awaited)
@@ -40,7 +40,7 @@ def _tell(plan: Plan, module: Module, awaited: set[str]) -> None:
         used = {word for line in _EXAMPLE.findall(said or "") for word in _WORD.findall(line)}
         if used & awaited and isinstance(node, _DOCUMENTED):
             body = node.body if isinstance(node, cst.Module) else node.body.body
-            names = ", ".join(sorted(used & awaited))
+            names = ", ".join(sorted(each.lstrip(".") for each in used & awaited))
             plan.hand(
                 module, next(iter(body)), f"doctests cannot await: {names} is asynchronous now"
             )
