@@ -231,10 +231,10 @@ def _run_either(plan: Plan, site: Site) -> Callable[[cst.BaseExpression], cst.Ba
 
 
 def _read_elsewhere(ensure: str, quote: str) -> Callable[[cst.Attribute], cst.BaseExpression]:
-    """A property that waits over the bridge, read in a thread; what it is of is awaited here."""
+    """A property that waits over the bridge, read in a thread; `await` and `super()` stay here."""
 
     def edit(node: cst.Attribute) -> cst.BaseExpression:
-        if m.findall(node.value, m.Await()):
+        if m.findall(node.value, m.Await() | m.Call(m.Name("super"), [])):
             name = cst.SimpleString(f"{quote}{node.attr.value}{quote}")
             of = node.value.with_changes(lpar=[], rpar=[])
             return awaited(called(called(ensure, cst.Name("getattr")), of, name))
