@@ -101,8 +101,12 @@ class PsycopgArguments(asyncpg.Connection):
                 given[place] = await self._read(query, place, given[place], error)
 
     async def _forgets(self, query: str) -> bool:
-        """Whether the statement was known from when its arguments had other types."""
+        """Whether the statement was known from when its arguments had other types.
+
+        In a transaction, which is over, nobody can ask: there the next one asks anew.
+        """
         if self.is_in_transaction():
+            self._drop_local_statement_cache()  # type: ignore[attr-defined]
             return False
         with suppress(asyncpg.PostgresError):
             known, now = [await self._types_of(query, use_cache=each) for each in (True, False)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pydoc import locate
+from pydoc import ErrorDuringImport, locate
 
 from .handing import Handing
 from .implicit import is_special
@@ -91,7 +91,10 @@ def made_by_class(evaluation: Handing, of: Class, site: Site) -> set[Function]:
 
 
 def _overridden(of: Class, base: str, method: str) -> set[Function]:
-    known = locate(base)
+    try:
+        known = locate(base)
+    except ErrorDuringImport:
+        return set()
     return {
         function
         for each in of.lineage()

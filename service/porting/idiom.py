@@ -84,7 +84,7 @@ class Idiom:
 
     def asks(self, site: Site) -> bool:
         """Whether it is there that a connection is got, or asked for something."""
-        return site.node in self.awaited or site.node in {*self.opener_calls, *self.reads}
+        return any(site.node in known for known in (self.awaited, self.opener_calls, self.reads))
 
     def converted(self, number: int | None) -> Kept | None:
         """The connection that this number is of, if it is converted."""

@@ -5,6 +5,7 @@ Quart's take other arguments, name a file only if it is an attachment, and let e
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -81,18 +82,28 @@ class OpenFileBody(FileBody):
 
     def __init__(self, file_path: str | os.PathLike[str], **options: Any) -> None:
         super().__init__(file_path, **options)
-        with open(file_path, "rb", buffering=0) as file:
-            self._descriptor: Any = os.dup(file.fileno())
-        self._close = finalize(self, os.close, self._descriptor)
+        self._opened = open(file_path, "rb")  # noqa: SIM115
+        finalize(self, self._opened.close)
 
     async def __aenter__(self) -> FileBody:
-        path: Any = self.file_path
-        if self._close.detach() is not None:  # this is the first time that it is read
-            self.file_path = self._descriptor
-        try:
+        if self._opened.closed:  # it has been read before
             return await super().__aenter__()
-        finally:
-            self.file_path = path
+        self._opened.seek(self.begin)
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._opened.closed:
+            return await super().__anext__()
+        size = min(self.buffer_size, self.end - self._opened.tell())
+        piece = await asyncio.to_thread(self._opened.read, size) if size > 0 else b""
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+    async def __aexit__(self, *error: Any) -> None:
+        if self.file_manager is not None:
+            await super().__aexit__(*error)
+        self._opened.close()
 
 
 def _is_file(path: str) -> bool:

@@ -17,6 +17,8 @@ RENDERING_TEXTS = {"flask.render_template_string", "flask.stream_template_string
 _EXPRESSION = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _FILTER = re.compile(r"\|\s*([A-Za-z_]\w*)")
 _HANDED = re.compile(r"(?<=[(\[,=])\s*([A-Za-z_]\w*)\s*(?=[,)\]])")
+_MACRO = re.compile(r"\{%-?\s*(?:macro|call)\b[^%]*%\}")
+"""What has parameters, and is given nothing there."""
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _OF_G = re.compile(r"\bg\.([A-Za-z_]\w*)")
 _SESSION = re.compile(r"(?<![.\w])(?:session|get_flashed_messages)\b")
@@ -41,7 +43,8 @@ class Templates:
         everything = [*map(_expressions, files.values()), *map(_expressions, texts)]
         self.words = _words(everything)
         self.filters = {name for text in everything for name in _FILTER.findall(text)}
-        self.handed = {name for text in everything for name in _HANDED.findall(text)}
+        calling = [_MACRO.sub("", text) for text in everything]
+        self.handed = {name for text in calling for name in _HANDED.findall(text)}
         self.read_session = any(map(_SESSION.search, everything))
         self.read_from_g = {name for text in everything for name in _OF_G.findall(text)}
 

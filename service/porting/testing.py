@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar, Token
 from importlib.metadata import version
 from inspect import isawaitable
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
+from urllib.request import Request
 
 from quart import Quart, Response
 from quart.ctx import AppContext, RequestContext
@@ -23,6 +24,7 @@ from quart.globals import _cv_app, _cv_request
 from quart.sessions import SessionMixin
 from quart.signals import got_request_exception, request_finished, request_started
 from quart.testing import QuartClient
+from quart.testing.client import _TestCookieJarResponse
 from werkzeug.datastructures import Headers
 from werkzeug.test import Client, Cookie
 from werkzeug.wsgi import get_current_url
@@ -53,7 +55,7 @@ class PortedClient(QuartClient):
         self._kept: list[tuple[ContextVar[Any], Any, Token[Any]]] = []
         self._open: list[Any] = []
         """The app contexts that are kept, each with connections of its own."""
-        self._closing: asyncio.Future[None] | None = None
+        self._closing: asyncio.Future[None] | None = None  # or it would be collected
 
     @property
     def application(self) -> Quart:
@@ -195,8 +197,8 @@ class PortedClient(QuartClient):
     def __exit__(self, *error: Any) -> None:
         self.preserve_context = False
         self._forget()
-        if self._open:
-            self._closing = asyncio.ensure_future(self._close())
+        with suppress(RuntimeError):  # without an event loop they went with their own
+            self._closing = asyncio.get_running_loop().create_task(self._close())
 
     async def __aexit__(self, *error: Any) -> None:
         self.preserve_context = False
@@ -226,6 +228,11 @@ class PortedClient(QuartClient):
 
     def _take_cookies(self, response: Response, sent: Sent) -> None:
         url = urlsplit(get_current_url(sent.environ))
+        if self.cookie_jar is not None:  # for websockets, which are Quart's alone
+            self.cookie_jar.extract_cookies(
+                _TestCookieJarResponse(response.headers),  # type: ignore[arg-type]
+                Request(url.geturl()),
+            )
         set_there = response.headers.getlist("Set-Cookie")
         self._cookies._update_cookies_from_response(
             url.hostname or "localhost", url.path, set_there

@@ -371,6 +371,10 @@ async def test_a_column_may_be_of_another_type_since(app: Quart) -> None:
         assert await a.fetch(query, "6") == [("yesterday",)]
         await a.execute("ALTER TABLE things ALTER of TYPE text")
         assert await a.fetch(query, "6") == [("yesterday",)]
+        await a.execute("ALTER TABLE things ALTER of TYPE int USING of::int")
+        with pytest.raises(asyncpg.PostgresError):
+            async with a.transaction():
+                await a.fetch(query, "6")
         async with a.transaction():
             assert await a.fetch(query, "6") == [("yesterday",)]
 

@@ -14,6 +14,7 @@ from quart.sessions import SecureCookieSession, SessionInterface
 from werkzeug.test import EnvironBuilder
 
 from service.connections import Connections, get_db
+from service.porting.runtime import run_apart
 from service.porting.testing import PortedClient, ported_client
 from tests.connections.ledger import LEDGERS, Ledger
 from tests.eventually import until
@@ -303,4 +304,14 @@ async def test_a_client_is_entered_by_a_stack_as_well() -> None:
         client = stack.enter_context(PortedClient(make_app()))
         await client.get("/who", headers={"X-User": "ada"})
         assert g.user == "ada"
+    assert not has_app_context()
+
+
+def test_a_client_is_left_where_no_event_loop_is() -> None:
+    async def other() -> None:
+        pass
+
+    asyncio.run(other())
+    with PortedClient(make_app()) as client:
+        assert run_apart(client.get("/who")).status_code == 200
     assert not has_app_context()

@@ -69,8 +69,8 @@ def _statements(plan: Plan) -> list[tuple[cst.With, Site]]:
 
 def entered(plan: Plan, node: cst.With) -> Callable[[cst.With], cst.With]:
     """The statement with `async with`, or one for each item if only some of them need it."""
-    wanted = {site.node for site in plan.sites("with") if plan.colours.needs(site)}
-    needing = [item in wanted for item in node.items]
+    sites = [plan.program.sites.get((item, "with")) for item in node.items]
+    needing = [site is not None and plan.colours.needs(site) for site in sites]
     if all(needing):
         return lambda node: node.with_changes(asynchronous=cst.Asynchronous())
 

@@ -61,7 +61,7 @@ _WRAPPED = (
 _CALLING = {
     **dict.fromkeys((cst.Assert, cst.If, cst.IfExp, cst.While), "bool"),
     **dict.fromkeys((cst.Assign, cst.CompFor, cst.For, cst.StarredElement), "list"),
-    cst.FormattedStringExpression: "str",
+    cst.FormattedStringExpression: "format",
 }
 """What comes to the same, called for the operand alone."""
 _LAZY = {"builtins.filter", "builtins.map"}
@@ -106,7 +106,8 @@ def _rewrite(
             calling = _CALLING.get(type(node), "")
             part = operand if calling else node
             known = calling or isinstance(node, _WRAPPED)
-            if not known or function.is_endless or not kept.isdisjoint(below(part)):
+            other = calling and _means_another(scopes[operand], calling)
+            if not known or other or function.is_endless or not kept.isdisjoint(below(part)):
                 plan.hand(scopes[operand], node, _REASON.format(function.label))
             else:
                 edits = plan.edits(module)
@@ -118,6 +119,13 @@ def _rewrite(
         if later and node not in seen | done:
             first = min(later, key=lambda each: each.place)
             plan.hand(scopes[node], node, _REASON.format(first.label))
+
+
+def _means_another(scope: Scope | None, name: str) -> bool:
+    """Whether the name of a built-in function is something else there."""
+    while scope is not None and name not in scope.bindings:
+        scope = scope.parent
+    return scope is not None
 
 
 def _made_lazily(

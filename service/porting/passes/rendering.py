@@ -12,6 +12,8 @@ from .callbacks import is_called_by_python
 from .rendered import names_of
 
 _INSTEAD = "give them what it returns"
+_PIPED = {f"{where}template_{what}" for where in ("", "app_") for what in ("filter", "test")}
+"""How functions are registered that no template can name."""
 _HANDED = f"a template hands it to another function, which cannot await it: {_INSTEAD}"
 
 
@@ -40,7 +42,8 @@ def tell_of_rendering(plan: Plan) -> None:
             plan.hand(site.where, site.node, f"templates read g.{kept.name}: {_INSTEAD}")
     awaited = plan.colours.asynchronous | plan.colours.bridged
     for function in plan.functions():
-        known = TEMPLATE in function.roles and not is_called_by_python(function)
+        by = {path.rpartition(".")[2] for path, _ in plan.program.registered[function]}
+        known = TEMPLATE in function.roles and not is_called_by_python(function) and not by & _PIPED
         handed = known and names_of(function) & plan.program.templates.handed
         if handed and (function.was_async or function in awaited):
             plan.hand(function, function.node, _HANDED)
