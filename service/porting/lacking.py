@@ -68,6 +68,11 @@ OTHERWISE = {
         for name, reason in _OF_TEMPLATES.items()
     },
     f"{APPS_TEMPLATES}.Environment.compile_expression": _COMPILED,
+    **{
+        f"flask.ctx.{of}Context.{name}": "await push() and pop() instead, in a coroutine function"
+        for of in ("App", "Request")
+        for name in ("__enter__", "__exit__")
+    },
     "flask.Response.response": "Quart's is a body to be iterated over with `async for`",
 }
 """Members that Quart has, and that nothing written for Flask can use."""
