@@ -170,6 +170,7 @@ class Definitions(Calls):
             for value in self.evaluate(arg.value, env):
                 if isinstance(value, Type):
                     found.factories |= {*self.methods(value.of, "__call__")}
+                    found.of_metaclass |= self._special_methods(value.of)
         self._calls(node, env, {*self.methods(found, "__init_subclass__")})
         inner = Environment(found, env.where, block=env.block)
         self.suite(node.body, inner)

@@ -92,6 +92,10 @@ class Implicit(Attributes):
                 found |= value.function.returns
             elif isinstance(value, Many | Row):
                 self._calls(node, env, self._compared(value))
+            elif isinstance(value, Type):
+                of_class = (each.of_metaclass for each in value.of.lineage())
+                items_of = self.methods(value.of, "__class_getitem__")
+                self._calls(node, env, {*items_of}.union(*of_class))
         return found
 
     def combined(self, both: Values) -> Values:

@@ -98,6 +98,8 @@ class Class(Scope):
         self.attributes: dict[str, Values] = {}
         self.factories: set[Function] = set()
         """What is called where its objects are made: for defaults of its fields, by a metaclass."""
+        self.of_metaclass: set[Function] = set()
+        """The special methods of its metaclass, which Python calls where the class is used."""
         self._own_fields = list(in_body(node))
 
     def inherit(self, bases: tuple[Value, ...]) -> bool:
