@@ -15,6 +15,7 @@ from service.porting.program import Function
 from service.porting.registration import APP_COMMAND, COMMAND, CONTEXT_MANAGER, FIXTURE, TEST
 from service.porting.sites import Site
 from service.porting.unseen import unresolved
+from service.porting.walking import below
 
 from .views_of_extensions import views_of_extensions
 
@@ -53,6 +54,11 @@ def tell_of_log_handlers(plan: Plan) -> None:
         for path in site.paths & _LOGGING:
             if not site.where.module.is_test:
                 plan.note(site.where, site.node, f"{path} {_LOGS}")
+    for module in plan.program.modules.values():
+        named = not module.is_test and any(path in module.source for path in _LOGGING)
+        for node in below(module.tree) if named else ():
+            if isinstance(node, cst.SimpleString) and node.evaluated_value in _LOGGING:
+                plan.note(module, node, f"{node.evaluated_value} {_LOGS}")
 
 
 def _tell_of_requests(plan: Plan, function: Function) -> None:
