@@ -36,20 +36,18 @@ def called_by_library(
     """
     found: set[Function] = set()
     given = arguments[0][1] if arguments else NOTHING
+    classes = [value.of for value in given if isinstance(value, Object)]
     _pass_items(evaluation, path, arguments)
     if path == "builtins.iter" and len(arguments) > 1:
         found |= routines(given)
     elif path in _SPECIAL:
         name = f"__{path.removeprefix('builtins.')}__"
-        classes = [value.of for value in given if isinstance(value, Object)]
         return {each for of in classes for each in evaluation.methods(of, name)}
     elif path == "builtins.str.format":
-        classes = [
-            value.of for _, values in arguments for value in values if isinstance(value, Object)
-        ]
-        return {each for of in classes for each in _properties(evaluation, of)}
+        shown = NOTHING.union(*(values for _, values in arguments))
+        objects = (value for value in shown if isinstance(value, Object))
+        return {each for value in objects for each in _properties(evaluation, value.of)}
     elif path == _CLOSING:
-        classes = [value.of for value in given if isinstance(value, Object)]
         found |= {each for of in classes for each in evaluation.methods(of, "close")}
     owner, _, method = path.rpartition(".")
     library = owner.partition(".")[0]

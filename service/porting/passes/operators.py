@@ -81,8 +81,14 @@ def rewrite_operators(plan: Plan) -> None:
                 if function in plan.colours.bridged:
                     called[site.node].add((name, function))
                     scopes[site.node] = site.where
-    for module in {scope.module for scope in scopes.values()}:
-        _rewrite(plan, module, called, scopes)
+    waiting = {
+        site.node
+        for site in plan.program.sites.values()
+        if called and site.role != IMPLICIT
+        if plan.colours.needs(site) or plan.colours.takes_a_thread(site)
+    }
+    for module in dict.fromkeys(scope.module for scope in scopes.values()):
+        _rewrite(plan, module, called, scopes, waiting | _kept(module))
 
 
 def _rewrite(
@@ -90,8 +96,8 @@ def _rewrite(
     module: Module,
     called: dict[cst.CSTNode, set[Called]],
     scopes: dict[cst.CSTNode, Scope],
+    kept: set[cst.CSTNode],
 ) -> None:
-    kept = _kept(plan, module)
     seen = _made_lazily(module, called, scopes)
     done: set[cst.CSTNode] = set()
     for node in below(module.tree):
@@ -152,14 +158,9 @@ def _called(site: Site) -> Iterator[Called]:
         yield from ((name, function) for function in site.escaping)
 
 
-def _kept(plan: Plan, module: Module) -> set[cst.CSTNode]:
+def _kept(module: Module) -> set[cst.CSTNode]:
     """What cannot be handed to a thread, or awaited: what is assigned to, waits, or comes later."""
-    colours = plan.colours
-    found: set[cst.CSTNode] = {
-        site.node
-        for site in plan.program.sites.values()
-        if site.role != IMPLICIT and (colours.needs(site) or colours.takes_a_thread(site))
-    }
+    found: set[cst.CSTNode] = set()
     for node in below(module.tree):
         if isinstance(node, cst.AssignTarget | cst.Del):
             found |= {*node.children}
